@@ -1,0 +1,1 @@
+"""The outside world: each file satisfies one port of services/ports."""

@@ -1,0 +1,186 @@
+"""Blobs on a local disk, under their SHA-256.
+
+A blob is whole and durable before anybody may name it: written to `tmp/`, hashed as it streams,
+fsynced, made read-only, renamed into `blobs/ab/`, and the directory fsynced. An fsync that fails is
+final for that put (never retried on the same data). Names come from digests alone. Source:
+security.md 6.2. Known gap: network file systems that lie about fsync are not detected.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import BinaryIO
+
+from gatekeeper.domain.catalogue import Stored
+from gatekeeper.domain.errors import IntegrityBroken, Unavailable, invalid
+
+CHUNK_BYTES = 1 << 20
+
+
+class LocalObjects:
+    """An `ObjectStore` in one directory; `tmp/` and `blobs/` must share a file system."""
+
+    def __init__(self, root: Path) -> None:
+        self._blobs = root / "blobs"
+        self._tmp = root / "tmp"
+        for directory in (self._blobs, self._tmp):
+            directory.mkdir(parents=True, exist_ok=True, mode=0o750)
+        if self._blobs.stat().st_dev != self._tmp.stat().st_dev:
+            raise Unavailable(f"{self._blobs} and {self._tmp} are on different file systems")
+
+    def put(
+        self, source: BinaryIO, size_bytes: int, progress: Callable[[int], None] | None = None
+    ) -> Stored:
+        """Hash and store a stream of exactly `size_bytes`; durable on return."""
+        try:
+            descriptor, name = tempfile.mkstemp(dir=self._tmp)
+        except OSError as error:
+            raise Unavailable("the store cannot be written; nothing was kept") from error
+        part = Path(name)
+        try:
+            with os.fdopen(descriptor, "wb") as target:
+                sha256, git_sha1 = _copy(source, target, size_bytes, progress)
+                target.flush()
+                os.fsync(target.fileno())
+            return Stored(sha256, git_sha1, size_bytes, self._keep(part, sha256, size_bytes))
+        except OSError as error:
+            full = error.errno in {errno.ENOSPC, errno.EDQUOT}
+            what = "the disk is full" if full else "the store cannot be written"
+            raise Unavailable(f"{what}; nothing was kept") from error
+        finally:
+            part.unlink(missing_ok=True)
+
+    def _keep(self, part: Path, sha256: str, size_bytes: int) -> bool:
+        blob = self._path(sha256)
+        is_new_directory = not blob.parent.exists()
+        blob.parent.mkdir(exist_ok=True, mode=0o750)
+        if is_new_directory:
+            _sync_directory(self._blobs)
+        is_new = self.size(sha256) != size_bytes
+        if is_new:
+            part.chmod(0o440)
+            part.rename(blob)
+        # Also for a blob that is held: its first writer may have died before this line.
+        _sync_directory(blob.parent)
+        return is_new
+
+    def size(self, sha256: str) -> int | None:
+        """Return the blob's size in bytes, None when it is not held."""
+        try:
+            return self._path(sha256).stat().st_size
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise Unavailable("the store cannot be read") from error
+
+    def open(self, sha256: str, start: int = 0, end: int | None = None) -> FileSlice:
+        """Open bytes [start, end) of a blob, standing at the first."""
+        try:
+            descriptor = os.open(self._path(sha256), os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError as error:
+            raise IntegrityBroken(f"blob {sha256} is recorded and not held") from error
+        except OSError as error:
+            raise Unavailable("the store cannot be read") from error
+        size = os.fstat(descriptor).st_size
+        return FileSlice(descriptor, start, size if end is None else min(end, size))
+
+    def verify(self, sha256: str, progress: Callable[[int], None] | None = None) -> bool:
+        """Read the blob and say whether its bytes still have this digest."""
+        hashed = hashlib.sha256()
+        source = self.open(sha256)
+        try:
+            while chunk := source.read(CHUNK_BYTES):
+                hashed.update(chunk)
+                if progress is not None:
+                    progress(len(chunk))
+        finally:
+            source.close()
+        return hashed.hexdigest() == sha256
+
+    def walk(self) -> Iterator[tuple[str, int]]:
+        """Go through (sha256, bytes) of every blob held."""
+        for blob in self._blobs.glob("??/*"):
+            yield blob.name, blob.stat().st_size
+
+    def sweep(self, older_than_seconds: int) -> int:
+        """Delete what unfinished puts left longer ago; return how many."""
+        before = time.time() - older_than_seconds  # noqa: TID251  against the file system's clock
+        swept = 0
+        for part in self._tmp.iterdir():
+            with suppress(FileNotFoundError):  # its own put may finish meanwhile
+                if part.stat().st_mtime < before:
+                    part.unlink()
+                    swept += 1
+        return swept
+
+    def is_ready(self) -> bool:
+        """Say whether the store takes and gives bytes now."""
+        return os.access(self._blobs, os.R_OK | os.X_OK) and os.access(self._tmp, os.W_OK)
+
+    def _path(self, sha256: str) -> Path:
+        if len(sha256) != 64 or not set(sha256) <= set("0123456789abcdef"):
+            raise IntegrityBroken(f"{sha256[:80]!r} is no digest")
+        return self._blobs / sha256[:2] / sha256
+
+
+class FileSlice:
+    """Bytes [start, end) of an open file, as a server's sendfile and a plain reader see them."""
+
+    def __init__(self, descriptor: int, start: int, end: int) -> None:
+        self._descriptor = descriptor
+        self._left = max(0, end - start)
+        os.lseek(descriptor, start, os.SEEK_SET)
+
+    def fileno(self) -> int:
+        """Return the descriptor, standing at the first byte; who sends it counts the bytes."""
+        return self._descriptor
+
+    def read(self, size: int = -1, /) -> bytes:
+        """Return at most `size` bytes of what is left of the slice."""
+        wanted = self._left if size < 0 else min(size, self._left)
+        chunk = os.read(self._descriptor, wanted) if wanted else b""
+        self._left -= len(chunk)
+        return chunk
+
+    def close(self) -> None:
+        """Close the descriptor; twice is fine."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+
+def _copy(
+    source: BinaryIO, target: BinaryIO, size_bytes: int, progress: Callable[[int], None] | None
+) -> tuple[str, str]:
+    sha256 = hashlib.sha256()
+    git_sha1 = hashlib.sha1(b"blob %d\x00" % size_bytes, usedforsecurity=False)
+    done = 0
+    while chunk := source.read(CHUNK_BYTES):
+        done += len(chunk)
+        if done > size_bytes:
+            break
+        sha256.update(chunk)
+        git_sha1.update(chunk)
+        target.write(chunk)
+        if progress is not None:
+            progress(done)
+    if done != size_bytes:
+        raise invalid(
+            "size_bytes", f"{size_bytes} bytes were announced; the file changed meanwhile"
+        )
+    return sha256.hexdigest(), git_sha1.hexdigest()
+
+
+def _sync_directory(directory: Path) -> None:
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,195 @@
+"""Composition root: settings to engine, store, keys, mail and House; the House to a Flask app.
+
+An `if` a setting, no plug-in registry. Nothing else in the product reads settings or the clock.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from flask import Flask, Response, request
+from iso3166 import countries
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from gatekeeper import clock, resources
+from gatekeeper.adapters.letters import letter_writer
+from gatekeeper.adapters.mail_log import LogMail
+from gatekeeper.adapters.objects_local import LocalObjects
+from gatekeeper.adapters.tokens_signed import SignedTokens
+from gatekeeper.db.engine import make_engine
+from gatekeeper.db.unit_of_work import Database
+from gatekeeper.domain.tiers import Tiers, read_tiers
+from gatekeeper.services.ports import House, Policy
+from gatekeeper.services.tally import Tally
+from gatekeeper.settings import Settings, SettingsError
+from gatekeeper.web import files, guard, identity, machines
+from gatekeeper.web.api import errors as api_errors
+from gatekeeper.web.api import routes as api
+from gatekeeper.web.hub import errors as hub_errors
+from gatekeeper.web.hub import rawpath
+from gatekeeper.web.hub import routes as hub
+from gatekeeper.web.pages import errors as page_errors
+from gatekeeper.web.pages import frame
+from gatekeeper.web.wiring import DownloadSlots, Wiring
+
+KEY_BYTES = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """The application's keys: none of them is in the database."""
+
+    links: tuple[bytes, ...]
+    entries: bytes
+    sessions: bytes
+
+
+def make_keys(data: Path) -> None:
+    """Make the key files of a new install; raises SettingsError when there are some already."""
+    directory = data / "keys"
+    directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    for name in ("links", "entries", "sessions"):
+        path = directory / name
+        if path.exists():
+            raise SettingsError(f"{path} exists: refusing to make a second truth")
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o400)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(clock.fresh(KEY_BYTES).hex() + "\n")
+
+
+def has_keys(data: Path) -> bool:
+    """Say whether the data directory was set up."""
+    return (data / "keys" / "entries").exists()
+
+
+def read_keys(settings: Settings, data: Path) -> Keys:
+    """Read the keys from the settings or the key files; raises SettingsError naming what lacks."""
+    secrets = settings.secrets
+    return Keys(
+        links=_key("secrets.link_keys", secrets.link_keys.get_secret_value(), data / "keys/links"),
+        entries=_key(
+            "secrets.entry_key", secrets.entry_key.get_secret_value(), data / "keys/entries"
+        )[-1],
+        sessions=_key(
+            "secrets.session_key", secrets.session_key.get_secret_value(), data / "keys/sessions"
+        )[-1],
+    )
+
+
+def _key(name: str, given: str, path: Path) -> tuple[bytes, ...]:
+    try:
+        text = given or path.read_text()
+        keys = tuple(bytes.fromhex(part) for part in text.replace(",", " ").split())
+    except OSError as error:
+        raise SettingsError(f"{path}: no key; run `gatekeeper init` or set {name}") from error
+    except ValueError as error:
+        raise SettingsError(f"{name}: keys are written in hex") from error
+    if not keys or any(len(key) < KEY_BYTES for key in keys):
+        raise SettingsError(f"{name}: a key has at least {KEY_BYTES} bytes")
+    return keys
+
+
+def read_tier_file() -> Tiers:
+    """Read config/tiers.toml; an unknown requirement stops the start (TierError)."""
+    with (resources.directory("config") / "tiers.toml").open("rb") as file:
+        return read_tiers(tomllib.load(file))
+
+
+def database_url(settings: Settings, data: Path) -> str:
+    """Return the database's address; SQLite in the data directory unless the settings name one."""
+    given = settings.database.url.get_secret_value()
+    return given or f"sqlite:///{data.resolve() / 'gatekeeper.db'}"
+
+
+def make_house(settings: Settings, data: Path, *, demo: bool = False) -> House:
+    """Wire the House; raises SettingsError, TierError or Unavailable."""
+    tiers = read_tier_file()
+    keys = read_keys(settings, data)
+    engine = make_engine(
+        database_url(settings, data),
+        pool_size=settings.database.pool_size,
+        busy_seconds=settings.database.busy_seconds,
+    )
+    return House(
+        db=Database(engine, keys.entries, tiers),
+        objects=LocalObjects(Path(settings.store.path or data / "store")),
+        links=SignedTokens(keys.links),
+        mail=LogMail(),
+        write_letter=letter_writer(resources.directory("templates")),
+        tiers=tiers,
+        policy=_policy(settings, demo=demo),
+        tally=Tally(),
+    )
+
+
+def _policy(settings: Settings, *, demo: bool) -> Policy:
+    return Policy(
+        site_title=settings.site.title,
+        public_url=settings.site.public_url.rstrip("/"),
+        session_idle_seconds=settings.sessions.idle_seconds,
+        session_lifetime_seconds=settings.sessions.lifetime_seconds,
+        token_longest_days=settings.tokens.longest_days,
+        link_ttl_seconds=settings.links.ttl_seconds or None,
+        max_answer_chars=8000,
+        lfs_threshold_bytes=settings.publishing.lfs_threshold_bytes,
+        public_mail_domains=frozenset(settings.review.public_mail_domains),
+        countries=_countries(),
+        keeps_letters=demo,
+        is_demo=demo,
+    )
+
+
+def _countries() -> Mapping[str, str]:
+    return {country.alpha2: country.apolitical_name for country in countries}
+
+
+def create_app(settings: Settings, house: House, session_key: bytes) -> Flask:
+    """Make the Flask application over a House; holds no global state."""
+    templates = resources.directory("templates")
+    static = Path(__file__).parent / "web" / "static"
+    app = Flask("gatekeeper", template_folder=str(templates), static_folder=str(static))
+    app.secret_key = session_key  # Flask-WTF signs its CSRF tokens with it; cookies hold no data
+    app.config.update(
+        MAX_CONTENT_LENGTH=settings.server.max_request_bytes,
+        MAX_FORM_MEMORY_SIZE=settings.server.max_request_bytes,
+        MAX_FORM_PARTS=500,
+        RATELIMIT_ENABLED=settings.limits.enabled,
+        WTF_CSRF_TIME_LIMIT=None,
+        WTF_CSRF_SSL_STRICT=False,
+        WTF_CSRF_CHECK_DEFAULT=False,
+    )
+    app.extensions["gatekeeper"] = Wiring(
+        house=house,
+        context=clock.context_for,
+        downloads=DownloadSlots(settings.server.max_downloads),
+        secure_cookie=not settings.is_loopback,
+    )
+    identity.install(app)
+    guard.install(app, clock.fresh, answer_error)
+    frame.install(app, settings.limits.sign_in, settings.limits.registration)
+    for blueprint in (machines.blueprint, files.blueprint, api.blueprint, hub.blueprint):
+        app.register_blueprint(blueprint)
+    _wrap(app, settings.server.trusted_proxies)
+    return app
+
+
+def answer_error(error: Exception) -> Response:
+    """Answer any exception in the dialect the request was made in."""
+    answer: Callable[[Exception], Response] = page_errors.answer
+    if request.path.startswith("/api/v1"):
+        answer = api_errors.answer
+    elif hub_errors.is_ours(request.path):
+        answer = hub_errors.answer
+    return answer(error)
+
+
+def _wrap(app: Flask, proxies: int) -> None:
+    app.wsgi_app = rawpath.keep_encoded_slashes(app.wsgi_app)  # type: ignore[method-assign]
+    if proxies:
+        app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
+            app.wsgi_app, x_for=proxies, x_proto=proxies, x_host=0
+        )

@@ -1,0 +1,1 @@
+"""Storage and nothing but storage: tables, the one writer, readers that return domain values."""

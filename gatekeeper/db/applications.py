@@ -1,0 +1,160 @@
+"""Reads applications, their threads and the queue."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, func, select, tuple_
+
+from gatekeeper.db import tables as t
+from gatekeeper.domain.applications import (
+    OPEN_STATES,
+    Application,
+    ApplicationId,
+    ApplicationState,
+    Message,
+    Outcome,
+    RejectReason,
+)
+from gatekeeper.domain.catalogue import ModelId
+from gatekeeper.domain.people import PersonId
+
+_A = t.applications.c
+
+
+@dataclass(frozen=True, slots=True)
+class QueueFilter:
+    """Which cases a queue shows; None means any. `namespaces` None means the whole site."""
+
+    namespaces: Collection[str] | None
+    states: Collection[ApplicationState] = tuple(OPEN_STATES)
+    assignee_id: PersonId | None = None
+    unassigned: bool = False
+    model_id: ModelId | None = None
+    submitted_before: datetime | None = None
+    after: tuple[datetime, str] | None = None
+    limit: int = 100
+
+
+class ApplicationReader:
+    """Applications over one connection."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._c = connection
+
+    def by_id(self, application_id: ApplicationId, *, lock: bool = False) -> Application | None:
+        """Return an application; `lock` holds the row until the act ends (Postgres)."""
+        query = select(t.applications).where(_A.id == application_id)
+        return next(iter(self._all(query.with_for_update() if lock else query)), None)
+
+    def of_lead(self, lead_id: PersonId) -> list[Application]:
+        """Return a person's applications, newest first."""
+        return self._all(
+            select(t.applications)
+            .where(_A.lead_id == lead_id)
+            .order_by(_A.submitted_at.desc(), _A.id)
+        )
+
+    def newest_for(self, lead_id: PersonId, model_id: ModelId) -> Application | None:
+        """Return the newest application by this person that names the model."""
+        query = (
+            select(t.applications)
+            .join(t.application_models, t.application_models.c.application_id == _A.id)
+            .where(_A.lead_id == lead_id, t.application_models.c.model_id == model_id)
+            .order_by(_A.submitted_at.desc(), _A.id)
+            .limit(1)
+        )
+        return next(iter(self._all(query)), None)
+
+    def queue(self, want: QueueFilter) -> list[Application]:
+        """Return cases, oldest submission first, after a (submitted_at, id)."""
+        query = self._filtered(select(t.applications), want)
+        if want.after is not None:
+            query = query.where(tuple_(_A.submitted_at, _A.id) > tuple_(*want.after))
+        return self._all(query.order_by(_A.submitted_at, _A.id).limit(want.limit))
+
+    def count(self, want: QueueFilter) -> int:
+        """Return how many cases the filter lets through."""
+        return int(
+            self._c.execute(
+                self._filtered(select(func.count()).select_from(t.applications), want)
+            ).scalar_one()
+        )
+
+    def messages(self, application_id: ApplicationId, *, internal: bool) -> list[Message]:
+        """Return the thread, oldest first; internal notes only when asked for."""
+        m = t.messages.c
+        query = select(t.messages).where(m.application_id == application_id)
+        if not internal:
+            query = query.where(m.internal.is_(False))
+        return [
+            Message(
+                r.id,
+                PersonId(r.author_id) if r.author_id else None,
+                r.text_value or "",
+                r.internal,
+                r.at,
+            )
+            for r in self._c.execute(query.order_by(m.at, m.id))
+        ]
+
+    def _filtered(self, query: Select[Any], want: QueueFilter) -> Select[Any]:
+        query = query.where(_A.state.in_([str(s) for s in want.states]))
+        if want.namespaces is not None or want.model_id is not None:
+            inside = select(t.application_models.c.application_id).join(
+                t.models, t.models.c.id == t.application_models.c.model_id
+            )
+            if want.namespaces is not None:
+                inside = inside.where(t.models.c.namespace.in_(list(want.namespaces)))
+            if want.model_id is not None:
+                inside = inside.where(t.models.c.id == want.model_id)
+            query = query.where(_A.id.in_(inside))
+        if want.assignee_id is not None:
+            query = query.where(_A.assignee_id == want.assignee_id)
+        if want.unassigned:
+            query = query.where(_A.assignee_id.is_(None))
+        if want.submitted_before is not None:
+            query = query.where(_A.submitted_at < want.submitted_before)
+        return query
+
+    def _all(self, query: Select[Any]) -> list[Application]:
+        rows = self._c.execute(query).all()
+        models: dict[str, list[ModelId]] = {}
+        if rows:
+            for application_id, model_id in self._c.execute(
+                select(t.application_models).where(
+                    t.application_models.c.application_id.in_([r.id for r in rows])
+                )
+            ):
+                models.setdefault(application_id, []).append(ModelId(model_id))
+        return [_application(row, tuple(sorted(models.get(row.id, [])))) for row in rows]
+
+
+def _application(row: Row[Any], models: tuple[ModelId, ...]) -> Application:
+    return Application(
+        id=ApplicationId(row.id),
+        lead_id=PersonId(row.lead_id),
+        models=models,
+        state=ApplicationState(row.state),
+        version=row.version,
+        assignee_id=PersonId(row.assignee_id) if row.assignee_id else None,
+        form_sha256=row.form_sha256,
+        purpose=row.purpose_value or "",
+        answers=json.loads(row.answers_value or "{}"),
+        public_summary=row.public_summary_value or "",
+        first_approver_id=PersonId(row.first_approver_id) if row.first_approver_id else None,
+        proposed_ends_on=_day(row.proposed_ends_on),
+        reject_reason=RejectReason(row.reject_reason) if row.reject_reason else None,
+        outcome=Outcome(row.outcome) if row.outcome else None,
+        after_on=_day(row.after_on),
+        submitted_at=row.submitted_at,
+        changed_at=row.changed_at,
+    )
+
+
+def _day(text: str | None) -> date | None:
+    return date.fromisoformat(text) if text else None

@@ -1,0 +1,142 @@
+"""Searches and verifies the ledger: keyset pages by entry id, never a count or an offset."""
+
+from __future__ import annotations
+
+import hmac
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import rfc8785
+from sqlalchemy import Connection, Row, select
+
+from gatekeeper.db import ledger
+from gatekeeper.db import tables as t
+from gatekeeper.domain.ledger import CompactRange, Entry, TreeHead, leaf_hash
+from gatekeeper.domain.people import EventId
+
+
+@dataclass(frozen=True, slots=True)
+class EntryFilter:
+    """Which entries; `subjects` must all be mentioned. Pages go down from `before` (entry row)."""
+
+    subjects: Sequence[str] = ()
+    kinds: Sequence[str] = ()
+    since: datetime | None = None
+    until: datetime | None = None
+    before: int | None = None
+    limit: int = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing wrong with the ledger: `where` is a leaf index or an entry row."""
+
+    where: str
+    detail: str
+
+
+class AuditReader:
+    """The ledger over one connection."""
+
+    def __init__(self, connection: Connection, key: bytes) -> None:
+        self._c = connection
+        self._key = key
+
+    def search(self, want: EntryFilter) -> list[Entry]:
+        """Return matching entries, newest first."""
+        query = select(t.entries, t.leaves.c.leaf_index).outerjoin(
+            t.leaves, t.leaves.c.entry_id == t.entries.c.id
+        )
+        for subject in want.subjects:
+            mention = t.mentions.alias()
+            query = query.join(mention, mention.c.entry_id == t.entries.c.id).where(
+                mention.c.subject == subject
+            )
+        if want.kinds:
+            query = query.where(t.entries.c.kind.in_(want.kinds))
+        if want.since is not None:
+            query = query.where(t.entries.c.at >= want.since)
+        if want.until is not None:
+            query = query.where(t.entries.c.at < want.until)
+        if want.before is not None:
+            query = query.where(t.entries.c.id < want.before)
+        rows = self._c.execute(query.order_by(t.entries.c.id.desc()).limit(want.limit))
+        return [_entry(row) for row in rows]
+
+    def entry(self, index: int) -> Entry | None:
+        """Return the entry at a leaf index."""
+        row = self._c.execute(
+            select(t.entries, t.leaves.c.leaf_index)
+            .join(t.leaves, t.leaves.c.entry_id == t.entries.c.id)
+            .where(t.leaves.c.leaf_index == index)
+        ).one_or_none()
+        return _entry(row) if row is not None else None
+
+    def head(self) -> TreeHead:
+        """Return size and root of the tree."""
+        stored = ledger.stored_range(self._c)
+        return TreeHead(stored.size, stored.root().hex())
+
+    def walk(self) -> Iterator[ledger.StoredEntry]:
+        """Go through every entry in leaf order."""
+        return ledger.walk(self._c)
+
+    def verify(self) -> Iterator[Finding]:
+        """Check form, HMAC, index and hash of every entry, and the stored range; yield findings."""
+        tree = CompactRange()
+        seen: set[str] = set()
+        for stored in ledger.walk(self._c):
+            where = f"leaf {stored.index}" if stored.index is not None else f"row {stored.row_id}"
+            for detail in self._faults(stored, tree.size, seen):
+                yield Finding(where, detail)
+            seen.add(stored.event_id)
+            if stored.index is not None:
+                tree = tree.append(leaf_hash(stored.body))
+        if tree != ledger.stored_range(self._c):
+            yield Finding("tree", "the stored range is not the root of the entries")
+
+    def _faults(
+        self, stored: ledger.StoredEntry, expected_index: int, seen: set[str]
+    ) -> Iterator[str]:
+        if not hmac.compare_digest(ledger.entry_mac(self._key, stored.body), stored.mac):
+            yield "its HMAC does not hold: it was not written by this application"
+        if stored.index is not None:
+            if stored.index != expected_index:
+                yield f"index {expected_index} was expected: an entry is missing or moved"
+            if stored.leaf != leaf_hash(stored.body):
+                yield "its leaf hash is not the hash of its bytes"
+        if stored.event_id in seen:
+            yield "its event id was used before"
+        yield from _malformed(stored)
+
+
+def _malformed(stored: ledger.StoredEntry) -> Iterator[str]:
+    try:
+        parsed = json.loads(stored.body)
+        again = rfc8785.dumps(parsed)
+    except (ValueError, rfc8785.CanonicalizationError):
+        yield "it is not canonical JSON"
+        return
+    if again != stored.body:
+        yield "it is not canonical JSON"
+    if (parsed.get("event"), parsed.get("kind")) != (stored.event_id, stored.kind):
+        yield "its columns do not match its bytes"
+
+
+def _entry(row: Row[Any]) -> Entry:
+    body = bytes(row.body)
+    parsed = json.loads(body)
+    return Entry(
+        index=row.leaf_index,
+        row_id=row.id,
+        event_id=EventId(row.event_id),
+        kind=row.kind,
+        at=row.at,
+        actor_kind=row.actor_kind,
+        actor_id=row.actor_id,
+        data=parsed["data"],
+        body=body,
+    )

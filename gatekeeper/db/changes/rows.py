@@ -1,0 +1,45 @@
+"""What the modules of `changes` share: sealed columns, contents, and writing one row or none."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Table, insert, select, update
+
+from gatekeeper.db import tables as t
+from gatekeeper.domain.errors import Conflict
+from gatekeeper.domain.sealed import Content, Sealed
+
+
+def sealed(name: str, value: Sealed) -> dict[str, str | None]:
+    """Return the three columns of a sealed value."""
+    return {
+        f"{name}_value": value.value,
+        f"{name}_salt": value.salt,
+        f"{name}_commitment": value.commitment,
+    }
+
+
+def keep(connection: Connection, content: Content) -> str:
+    """Keep a public text once under its digest; return the digest."""
+    known = connection.execute(
+        select(t.contents.c.sha256).where(t.contents.c.sha256 == content.sha256)
+    ).one_or_none()
+    if known is None and content.body is not None:
+        connection.execute(insert(t.contents).values(sha256=content.sha256, body=content.body))
+    return content.sha256
+
+
+def add(connection: Connection, table: Table, **row: Any) -> None:
+    """Insert one row."""
+    connection.execute(insert(table).values(**row))
+
+
+def change(
+    connection: Connection, table: Table, where: ColumnElement[bool], row: Mapping[str, Any]
+) -> None:
+    """Update exactly one row; raise Conflict when somebody else changed it first."""
+    changed = connection.execute(update(table).where(where).values(**row)).rowcount
+    if changed != 1:
+        raise Conflict(f"{table.name}: it changed meanwhile, or is not there")

@@ -1,0 +1,316 @@
+"""The named exception to "the fact is the write": what may be lost without changing a verdict.
+
+Sessions, unsubmitted drafts, counters, idempotency keys, last use of tokens, publish marks, and
+kept letters. Nothing here is read by the one rule.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, Table, delete, func, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from gatekeeper.db import outbox
+from gatekeeper.db import tables as t
+from gatekeeper.db.engine import writes
+from gatekeeper.domain.applications import ApplicationId
+from gatekeeper.domain.catalogue import ModelId
+from gatekeeper.domain.people import PersonId
+
+
+@dataclass(frozen=True, slots=True)
+class SessionRow:
+    """A browser session; `digest` is SHA-256 of the cookie, `payload` JSON of the site's own."""
+
+    digest: str
+    person_id: PersonId | None
+    payload: str
+    user_agent: str
+    created_at: datetime
+    seen_at: datetime
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """An application that was not submitted (or is being changed after a question)."""
+
+    application_id: ApplicationId
+    lead_id: PersonId
+    models: tuple[ModelId, ...]
+    purpose: str
+    answers: Mapping[str, str]
+    public_summary: str
+    version: int
+    created_at: datetime
+    saved_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """Requests answered and bytes offered for one file, by one person ('' anybody), in one hour."""
+
+    person_id: str
+    model_id: ModelId
+    sha256: str
+    hour: datetime
+    requests: int
+    bytes_offered: int
+
+
+@dataclass(frozen=True, slots=True)
+class IdempotentAnswer:
+    """What an earlier request with the same key asked and got (`status` None: still running)."""
+
+    request_sha256: str
+    status: int | None
+    answer: str | None
+
+
+class Ephemeral:
+    """Reads and writes of rows that may be lost, over one connection."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._c = connection
+
+    def _upsert(
+        self, table: Table, keys: Sequence[str], row: Mapping[str, object], add: Sequence[str] = ()
+    ) -> None:
+        dialect = sqlite if self._c.dialect.name == "sqlite" else postgresql
+        statement = dialect.insert(table).values(**row)
+        changed = {
+            name: table.c[name] + statement.excluded[name]
+            if name in add
+            else statement.excluded[name]
+            for name in row
+            if name not in keys
+        }
+        self._c.execute(statement.on_conflict_do_update(index_elements=list(keys), set_=changed))
+
+    # --- sessions
+
+    def session(self, digest: str, now: datetime) -> SessionRow | None:
+        """Return a live session."""
+        row = self._c.execute(
+            select(t.sessions).where(t.sessions.c.digest == digest, t.sessions.c.expires_at > now)
+        ).one_or_none()
+        return _session(row) if row is not None else None
+
+    def sessions_of(self, person_id: PersonId, now: datetime) -> list[SessionRow]:
+        """Return a person's live sessions, newest first."""
+        rows = self._c.execute(
+            select(t.sessions)
+            .where(t.sessions.c.person_id == person_id, t.sessions.c.expires_at > now)
+            .order_by(t.sessions.c.seen_at.desc())
+        )
+        return [_session(row) for row in rows]
+
+    @writes
+    def save_session(self, session: SessionRow) -> None:
+        """Insert or replace a session."""
+        self._upsert(
+            t.sessions,
+            ["digest"],
+            {name: getattr(session, name) for name in SessionRow.__slots__},
+        )
+
+    @writes
+    def end_session(self, digest: str) -> None:
+        """Delete one session; the cookie opens nothing from the next request on."""
+        self._c.execute(delete(t.sessions).where(t.sessions.c.digest == digest))
+
+    @writes
+    def end_sessions_of(self, person_id: PersonId, but: str = "") -> None:
+        """Delete a person's sessions, except the one with the digest `but`."""
+        self._c.execute(
+            delete(t.sessions).where(
+                t.sessions.c.person_id == person_id, t.sessions.c.digest != but
+            )
+        )
+
+    @writes
+    def sweep(self, now: datetime, day_ago: datetime) -> None:
+        """Delete what has ended: sessions past their time, idempotency keys past a day."""
+        self._c.execute(delete(t.sessions).where(t.sessions.c.expires_at <= now))
+        self._c.execute(delete(t.idempotency_keys).where(t.idempotency_keys.c.at <= day_ago))
+
+    # --- drafts
+
+    def draft(self, application_id: ApplicationId) -> Draft | None:
+        """Return a draft."""
+        row = self._c.execute(
+            select(t.drafts).where(t.drafts.c.application_id == application_id)
+        ).one_or_none()
+        return _draft(row) if row is not None else None
+
+    def drafts_of(self, lead_id: PersonId) -> list[Draft]:
+        """Return a person's drafts, newest first."""
+        rows = self._c.execute(
+            select(t.drafts)
+            .where(t.drafts.c.lead_id == lead_id)
+            .order_by(t.drafts.c.saved_at.desc())
+        )
+        return [_draft(row) for row in rows]
+
+    @writes
+    def save_draft(self, draft: Draft) -> None:
+        """Insert or replace a draft."""
+        row = {name: getattr(draft, name) for name in Draft.__slots__}
+        row["models"] = json.dumps(list(draft.models))
+        row["answers"] = json.dumps(dict(draft.answers), ensure_ascii=False)
+        self._upsert(t.drafts, ["application_id"], row)
+
+    @writes
+    def delete_draft(self, application_id: ApplicationId) -> None:
+        """Delete a draft; nothing else knew of it."""
+        self._c.execute(delete(t.drafts).where(t.drafts.c.application_id == application_id))
+
+    # --- tokens, counters
+
+    def token_used_at(self, token_id: str) -> datetime | None:
+        """Return when a token was last used, to the minute."""
+        return self._c.execute(
+            select(t.token_uses.c.used_at).where(t.token_uses.c.token_id == token_id)
+        ).scalar_one_or_none()
+
+    @writes
+    def note_token_use(self, token_id: str, now: datetime) -> None:
+        """Note that a token was used."""
+        self._upsert(t.token_uses, ["token_id"], {"token_id": token_id, "used_at": now})
+
+    @writes
+    def add_counts(self, counts: Sequence[Count]) -> None:
+        """Add to the counters."""
+        keys = ["person_id", "model_id", "sha256", "hour"]
+        for count in counts:
+            row = {name: getattr(count, name) for name in Count.__slots__}
+            self._upsert(t.counters, keys, row, add=("requests", "bytes_offered"))
+
+    @writes
+    def take_counts(self, before: datetime, limit: int = 200) -> list[Count]:
+        """Take identified people's counters of hours before `before` out, for the roll-up."""
+        c = t.counters.c
+        rows = self._c.execute(
+            select(t.counters)
+            .where(c.hour < before, c.person_id != "")
+            .order_by(c.hour, c.person_id)
+            .limit(limit)
+        ).all()
+        for r in rows:
+            self._c.execute(
+                delete(t.counters).where(
+                    c.person_id == r.person_id,
+                    c.model_id == r.model_id,
+                    c.sha256 == r.sha256,
+                    c.hour == r.hour,
+                )
+            )
+        return [Count(*r) for r in rows]
+
+    def requests_for(self, model_id: ModelId) -> int:
+        """Return the requests counted for a model, anybody's included."""
+        return int(
+            self._c.execute(
+                select(func.coalesce(func.sum(t.counters.c.requests), 0)).where(
+                    t.counters.c.model_id == model_id
+                )
+            ).scalar_one()
+        )
+
+    # --- idempotency keys
+
+    @writes
+    def claim_key(
+        self, person_id: PersonId, key: str, request_sha256: str, now: datetime
+    ) -> IdempotentAnswer | None:
+        """Claim a key for a request; return what an earlier request with it asked and got."""
+        where = (t.idempotency_keys.c.person_id == person_id, t.idempotency_keys.c.key == key)
+        row = self._c.execute(
+            select(t.idempotency_keys).where(*where).with_for_update()
+        ).one_or_none()
+        if row is not None:
+            return IdempotentAnswer(row.request_sha256, row.status, row.answer)
+        self._c.execute(
+            insert(t.idempotency_keys).values(
+                person_id=person_id, key=key, request_sha256=request_sha256, at=now
+            )
+        )
+        return None
+
+    @writes
+    def keep_answer(self, person_id: PersonId, key: str, status: int, answer: str) -> None:
+        """Keep the answer a key replays."""
+        self._c.execute(
+            update(t.idempotency_keys)
+            .where(t.idempotency_keys.c.person_id == person_id, t.idempotency_keys.c.key == key)
+            .values(status=status, answer=answer)
+        )
+
+    @writes
+    def release_key(self, person_id: PersonId, key: str) -> None:
+        """Give a key back after a request that changed nothing."""
+        self._c.execute(
+            delete(t.idempotency_keys).where(
+                t.idempotency_keys.c.person_id == person_id, t.idempotency_keys.c.key == key
+            )
+        )
+
+    # --- publishing, letters
+
+    def publish_mark(self, source: str) -> tuple[str, str, int] | None:
+        """Return (sha256, git SHA-1, bytes) of a source file hashed before."""
+        m = t.publish_marks.c
+        row = self._c.execute(
+            select(m.sha256, m.git_sha1, m.size_bytes).where(m.source == source)
+        ).one_or_none()
+        return (row.sha256, row.git_sha1, row.size_bytes) if row is not None else None
+
+    @writes
+    def keep_publish_mark(
+        self, source: str, sha256: str, git_sha1: str, size_bytes: int, now: datetime
+    ) -> None:
+        """Keep what a source file hashed to."""
+        self._upsert(
+            t.publish_marks,
+            ["source"],
+            {"source": source, "sha256": sha256, "git_sha1": git_sha1, "size_bytes": size_bytes,
+             "at": now},
+        )  # fmt: skip
+
+    def letters(self, limit: int = 100) -> list[tuple[str, str, str, datetime]]:
+        """Return kept letters, newest first: address, subject, text, when."""
+        rows = self._c.execute(select(t.letters).order_by(t.letters.c.id.desc()).limit(limit))
+        return [(r.to_address, r.subject, r.text, r.sent_at) for r in rows]
+
+    # --- the outbox as the sender needs it
+
+    def claim_mail(self, now: datetime, lease_seconds: int) -> list[outbox.OwedMail]:
+        """Take mails whose next try has come; nobody else does for the lease."""
+        return outbox.claim_due(self._c, now, lease_seconds)
+
+    def mail_sent(self, mail_id: int, now: datetime) -> None:
+        """Note that a mail left."""
+        outbox.mark_sent(self._c, mail_id, now)
+
+    def mail_failed(self, mail: outbox.OwedMail, error: str, now: datetime) -> None:
+        """Note that a mail could not be sent."""
+        outbox.mark_failed(self._c, mail, error, now)
+
+    def keep_letter(self, to_address: str, subject: str, body: str, now: datetime) -> None:
+        """Keep a letter for /dev/mail."""
+        outbox.keep_letter(self._c, to_address, subject, body, now)
+
+
+def _session(row: object) -> SessionRow:
+    return SessionRow(*(getattr(row, name) for name in SessionRow.__slots__))
+
+
+def _draft(row: object) -> Draft:
+    values = {name: getattr(row, name) for name in Draft.__slots__}
+    values["models"] = tuple(json.loads(values["models"]))
+    values["answers"] = json.loads(values["answers"])
+    return Draft(**values)

@@ -1,0 +1,153 @@
+"""Reads grants and links, and judges each grant row by its own HMAC."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, select
+
+from gatekeeper.db import tables as t
+from gatekeeper.domain.applications import ApplicationId
+from gatekeeper.domain.catalogue import AgreementId, ModelId, RevisionId
+from gatekeeper.domain.grants import EndReason, Grant, GrantState
+from gatekeeper.domain.links import GrantId, Link, LinkId
+from gatekeeper.domain.people import EventId, PersonId
+
+
+def grant_mac(key: bytes, row: Row[Any], models: Sequence[str]) -> bytes:
+    """Return HMAC-SHA-256 over every column of a grant that decides, and its models."""
+    decides = [
+        row.id, row.person_id, row.state, row.starts_at.isoformat(), row.ends_at.isoformat(),
+        row.application_id, row.agreement_id, row.event_id, list(models),
+    ]  # fmt: skip
+    message = b"gk-grant/v1\x00" + json.dumps(decides, separators=(",", ":")).encode()
+    return hmac.new(key, message, hashlib.sha256).digest()
+
+
+class GrantReader:
+    """Grants over one connection."""
+
+    def __init__(self, connection: Connection, key: bytes) -> None:
+        self._c = connection
+        self._key = key
+
+    def by_id(self, grant_id: GrantId, *, lock: bool = False) -> Grant | None:
+        """Return a grant; `lock` holds the row until the act ends (Postgres)."""
+        query = select(t.grants).where(t.grants.c.id == grant_id)
+        return next(iter(self._grants(query.with_for_update() if lock else query)), None)
+
+    def of_person(self, person_id: PersonId, *, share: bool = False) -> list[Grant]:
+        """Return every grant of a person, newest first; `share` keeps others from changing them."""
+        query = select(t.grants).where(t.grants.c.person_id == person_id)
+        query = query.order_by(t.grants.c.starts_at.desc(), t.grants.c.id)
+        return self._grants(query.with_for_update(read=True) if share else query)
+
+    def for_model(
+        self, person_id: PersonId, model_id: ModelId, *, share: bool = False
+    ) -> list[Grant]:
+        """Return a person's grants that cover one model."""
+        query = (
+            select(t.grants)
+            .join(t.grant_models, t.grant_models.c.grant_id == t.grants.c.id)
+            .where(t.grants.c.person_id == person_id, t.grant_models.c.model_id == model_id)
+        )
+        return self._grants(query.with_for_update(read=True, of=t.grants) if share else query)
+
+    def of_application(self, application_id: ApplicationId) -> list[Grant]:
+        """Return what came of an application."""
+        return self._grants(select(t.grants).where(t.grants.c.application_id == application_id))
+
+    def of_model(self, model_id: ModelId, limit: int = 500) -> list[Grant]:
+        """Return the grants that cover a model, newest first."""
+        return self._grants(
+            select(t.grants)
+            .join(t.grant_models, t.grant_models.c.grant_id == t.grants.c.id)
+            .where(t.grant_models.c.model_id == model_id)
+            .order_by(t.grants.c.starts_at.desc())
+            .limit(limit)
+        )
+
+    def newest(self, limit: int = 500) -> list[Grant]:
+        """Return the newest grants of the site."""
+        return self._grants(select(t.grants).order_by(t.grants.c.starts_at.desc()).limit(limit))
+
+    def link(self, link_id: LinkId) -> Link | None:
+        """Return an issued link."""
+        row = self._c.execute(
+            select(t.links, t.contents.c.body)
+            .join(t.contents, t.contents.c.sha256 == t.links.c.path_sha256)
+            .where(t.links.c.id == link_id)
+        ).one_or_none()
+        if row is None:
+            return None
+        return Link(
+            id=LinkId(row.id),
+            person_id=PersonId(row.person_id),
+            grant_id=GrantId(row.grant_id) if row.grant_id else None,
+            model_id=ModelId(row.model_id),
+            revision_id=RevisionId(row.revision_id),
+            path=row.body,
+            sha256=row.sha256,
+            expires_at=row.expires_at,
+        )
+
+    def was_served(
+        self, person_id: PersonId, grant_id: str, model_id: ModelId, sha256: str, hour: datetime
+    ) -> bool:
+        """Say whether this person's hour with this file is already recorded."""
+        s = t.servings.c
+        found = self._c.execute(
+            select(s.hour).where(
+                s.person_id == person_id,
+                s.grant_id == grant_id,
+                s.model_id == model_id,
+                s.sha256 == sha256,
+                s.hour == hour,
+            )
+        )
+        return found.first() is not None
+
+    def was_refused(
+        self, person_id: PersonId, model_id: ModelId, reason: str, hour: datetime
+    ) -> bool:
+        """Say whether this refusal is already recorded for the hour."""
+        r = t.refusals.c
+        found = self._c.execute(
+            select(r.hour).where(
+                r.person_id == person_id, r.model_id == model_id, r.reason == reason, r.hour == hour
+            )
+        )
+        return found.first() is not None
+
+    def _grants(self, query: Select[Any]) -> list[Grant]:
+        rows = self._c.execute(query).all()
+        models: dict[str, list[str]] = {}
+        if rows:
+            for grant_id, model_id in self._c.execute(
+                select(t.grant_models.c.grant_id, t.grant_models.c.model_id).where(
+                    t.grant_models.c.grant_id.in_([r.id for r in rows])
+                )
+            ):
+                models.setdefault(grant_id, []).append(model_id)
+        return [self._grant(row, sorted(models.get(row.id, []))) for row in rows]
+
+    def _grant(self, row: Row[Any], models: list[str]) -> Grant:
+        sound = hmac.compare_digest(grant_mac(self._key, row, models), bytes(row.mac))
+        return Grant(
+            id=GrantId(row.id),
+            person_id=PersonId(row.person_id),
+            models=tuple(ModelId(m) for m in models),
+            stored_state=GrantState(row.state),
+            starts_at=row.starts_at,
+            ends_at=row.ends_at,
+            application_id=ApplicationId(row.application_id) if row.application_id else None,
+            agreement_id=AgreementId(row.agreement_id) if row.agreement_id else None,
+            reason=EndReason(row.reason) if row.reason else None,
+            event_id=EventId(row.event_id),
+            sound=sound,
+        )

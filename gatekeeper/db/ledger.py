@@ -1,0 +1,209 @@
+"""The audit ledger in the database: entries, their HMACs, leaves and the stored compact range.
+
+Entries and leaves are insert-only (triggers refuse anything else). On SQLite the leaf is made in
+the act's own transaction; on Postgres `sequence` gives leaves to what waits, in entry-id order, by
+whoever holds the advisory lock. Source: house.md 6; RFC 8785; RFC 6962.
+Not here: reading and searching (audit), what facts mean (domain/facts).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import rfc8785
+from sqlalchemy import Connection, delete, func, insert, select, text, update
+
+from gatekeeper.db import tables as t
+from gatekeeper.db.engine import writes
+from gatekeeper.domain.errors import IntegrityBroken
+from gatekeeper.domain.facts import Fact, codec
+from gatekeeper.domain.ledger import MAX_ENTRY_BYTES, CompactRange, leaf_hash
+from gatekeeper.domain.people import Context, EventId
+
+ENTRY_VERSION = 1
+_SEQUENCER_LOCK = 0x676B6C6F67  # "gklog", the advisory lock of the one sequencer
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """What every row written from a fact carries: the event, the moment and who acted."""
+
+    event_id: EventId
+    context: Context
+
+
+def canonical(event_id: EventId, context: Context, fact: Fact) -> bytes:
+    """Write the entry of a fact as RFC 8785 bytes of at most 16 KiB."""
+    actor = context.actor
+    body = rfc8785.dumps(
+        {
+            "v": ENTRY_VERSION,
+            "event": event_id,
+            "kind": type(fact).__name__,
+            "at": codec.moment(context.now),
+            "actor": {"kind": str(actor.kind), "id": actor.person_id, "token": actor.token_id},
+            "data": codec.to_data(fact),
+        }
+    )
+    if len(body) > MAX_ENTRY_BYTES:
+        raise IntegrityBroken(f"an entry of {len(body)} bytes is over {MAX_ENTRY_BYTES}")
+    return body
+
+
+def entry_mac(key: bytes, body: bytes) -> bytes:
+    """Return HMAC-SHA-256 of an entry under the application's key, which is not in the database."""
+    return hmac.new(key, b"gk-entry/v1\x00" + body, hashlib.sha256).digest()
+
+
+@writes
+def append(connection: Connection, key: bytes, stamp: Stamp, fact: Fact) -> None:
+    """Insert the entry of a fact; on SQLite its leaf as well."""
+    body = canonical(stamp.event_id, stamp.context, fact)
+    actor = stamp.context.actor
+    row = connection.execute(
+        insert(t.entries)
+        .values(
+            event_id=stamp.event_id,
+            kind=type(fact).__name__,
+            at=stamp.context.now,
+            actor_kind=str(actor.kind),
+            actor_id=actor.person_id,
+            body=body,
+            mac=entry_mac(key, body),
+        )
+        .returning(t.entries.c.id)
+    )
+    entry_id = row.scalar_one()
+    subjects = codec.mentioned(fact) | ({actor.person_id} if actor.person_id else set())
+    if subjects:
+        connection.execute(
+            insert(t.mentions), [{"subject": s, "entry_id": entry_id} for s in sorted(subjects)]
+        )
+    if connection.dialect.name == "sqlite":
+        _grow(connection, [(entry_id, leaf_hash(body))])
+    else:
+        connection.execute(insert(t.unsequenced).values(entry_id=entry_id))
+
+
+@writes
+def sequence(connection: Connection, key: bytes, limit: int = 512) -> int:
+    """Give leaves to at most `limit` waiting entries; return how many, 0 if another one leads.
+
+    Runs in the caller's transaction. Raises IntegrityBroken for an entry whose HMAC does not hold:
+    it gets no leaf, and somebody must look.
+    """
+    if connection.dialect.name == "sqlite":
+        return 0
+    leads = connection.execute(text("SELECT pg_try_advisory_xact_lock(:k)"), {"k": _SEQUENCER_LOCK})
+    if not leads.scalar_one():
+        return 0
+    waiting = connection.execute(
+        select(t.entries.c.id, t.entries.c.body, t.entries.c.mac)
+        .join(t.unsequenced, t.unsequenced.c.entry_id == t.entries.c.id)
+        .order_by(t.entries.c.id)
+        .limit(limit)
+    ).all()
+    for entry_id, body, mac in waiting:
+        if not hmac.compare_digest(entry_mac(key, bytes(body)), bytes(mac)):
+            raise IntegrityBroken(f"entry row {entry_id} was not written by this application")
+    if waiting:
+        _grow(connection, [(row.id, leaf_hash(bytes(row.body))) for row in waiting])
+        connection.execute(
+            delete(t.unsequenced).where(t.unsequenced.c.entry_id.in_([r.id for r in waiting]))
+        )
+    return len(waiting)
+
+
+def stored_range(connection: Connection) -> CompactRange:
+    """Read the compact range; an empty tree when there is no row yet."""
+    row = connection.execute(select(t.tree.c.size, t.tree.c.hashes)).one_or_none()
+    if row is None:
+        return CompactRange()
+    blob = bytes(row.hashes)
+    return CompactRange(row.size, tuple(blob[i : i + 32] for i in range(0, len(blob), 32)))
+
+
+def _grow(connection: Connection, entries: list[tuple[int, bytes]]) -> None:
+    before = stored_range(connection)
+    connection.execute(
+        insert(t.leaves),
+        [
+            {"leaf_index": before.size + i, "entry_id": entry_id, "hash": leaf}
+            for i, (entry_id, leaf) in enumerate(entries)
+        ],
+    )
+    after = before.extend(leaf for _, leaf in entries)
+    values = {"size": after.size, "hashes": b"".join(after.hashes)}
+    if before.size == 0:
+        connection.execute(insert(t.tree).values(id=1, **values))
+    else:
+        connection.execute(update(t.tree).where(t.tree.c.size == before.size).values(**values))
+
+
+@dataclass(frozen=True, slots=True)
+class StoredEntry:
+    """An entry row as `verify` and replay read it."""
+
+    row_id: int
+    index: int | None
+    event_id: str
+    kind: str
+    body: bytes
+    mac: bytes
+    leaf: bytes | None
+
+
+def walk(connection: Connection, batch: int = 1000) -> Iterator[StoredEntry]:
+    """Go through every entry in leaf order, then those that wait for a leaf, in small batches."""
+    after = -1
+    columns: tuple[Any, ...] = (t.entries, t.leaves.c.leaf_index, t.leaves.c.hash)
+    while True:
+        rows = connection.execute(
+            select(*columns)
+            .join(t.leaves, t.leaves.c.entry_id == t.entries.c.id)
+            .where(t.leaves.c.leaf_index > after)
+            .order_by(t.leaves.c.leaf_index)
+            .limit(batch)
+        ).all()
+        for r in rows:
+            yield StoredEntry(
+                r.id, r.leaf_index, r.event_id, r.kind, bytes(r.body), bytes(r.mac), bytes(r.hash)
+            )
+        if len(rows) < batch:
+            break
+        after = rows[-1].leaf_index
+    rest = select(t.entries).where(
+        t.entries.c.id.not_in(select(t.leaves.c.entry_id)).self_group()
+        if connection.dialect.name == "sqlite"
+        else t.entries.c.id.in_(select(t.unsequenced.c.entry_id))
+    )
+    for r in connection.execute(rest.order_by(t.entries.c.id)).all():
+        yield StoredEntry(r.id, None, r.event_id, r.kind, bytes(r.body), bytes(r.mac), None)
+
+
+def count_waiting(connection: Connection) -> int:
+    """Return how many entries wait for a leaf."""
+    return connection.execute(select(func.count()).select_from(t.unsequenced)).scalar_one()
+
+
+APPEND_ONLY_SQLITE = [
+    f"CREATE TRIGGER {name}_no_{verb.lower()} BEFORE {verb} ON {name} BEGIN "
+    f"SELECT RAISE(ABORT, '{name} is append-only'); END"
+    for name in ("entries", "leaves")
+    for verb in ("UPDATE", "DELETE")
+]
+APPEND_ONLY_POSTGRES = [
+    (
+        "CREATE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS "
+        "$$ BEGIN RAISE EXCEPTION '% is append-only', TG_TABLE_NAME; END $$"
+    ),
+    *(
+        f"CREATE TRIGGER {name}_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON {name} "
+        "FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()"
+        for name in ("entries", "leaves")
+    ),
+]

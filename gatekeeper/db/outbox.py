@@ -1,0 +1,156 @@
+"""The outbox: mail rows written in the transaction of their cause, and what became of them.
+
+Not here: which fact owes which mail (domain/notices), addresses at sending time and the words
+(services/outbox).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection, Select, insert, select, update
+
+from gatekeeper.db import tables as t
+from gatekeeper.db.engine import writes
+from gatekeeper.db.ledger import Stamp
+from gatekeeper.domain.notices import (
+    Notice,
+    NoticeKind,
+    Recipient,
+    ToAcceptors,
+    ToAssignee,
+    ToLead,
+    ToPerson,
+    ToTeam,
+)
+from gatekeeper.domain.people import PersonId
+
+_BACK_OFF = (10, 60, 300, 1800, 7200, 36000)  # seconds before try 2, 3, ...; then it stays
+
+
+@dataclass(frozen=True, slots=True)
+class OwedMail:
+    """One row that waits to be sent."""
+
+    id: int
+    event_id: str
+    kind: NoticeKind
+    person_id: PersonId
+    page: str
+    about: str
+    tries: int
+
+
+@writes
+def owe(connection: Connection, stamp: Stamp, notices: Iterable[Notice]) -> None:
+    """Write one row for each recipient; the actor is not written to about their own act."""
+    now, actor = stamp.context.now, stamp.context.actor.person_id
+    for notice in notices:
+        people = {p for p in connection.execute(_recipients(notice.to)).scalars() if p}
+        if not isinstance(notice.to, ToPerson) and notice.kind is not (
+            NoticeKind.APPLICATION_RECEIVED
+        ):
+            people.discard(actor or "")
+        rows = [
+            {
+                "event_id": stamp.event_id,
+                "kind": str(notice.kind),
+                "person_id": person,
+                "page": notice.page,
+                "about": notice.about,
+                "owed_at": now,
+                "next_try_at": now,
+                "tries": 0,
+            }
+            for person in sorted(people)
+        ]
+        if rows:
+            connection.execute(insert(t.outbox), rows)
+
+
+def _recipients(to: Recipient) -> Select[tuple[str]]:
+    match to:
+        case ToPerson(person_id):
+            return select(t.persons.c.id).where(t.persons.c.id == person_id)
+        case ToLead(application_id):
+            return select(t.applications.c.lead_id).where(t.applications.c.id == application_id)
+        case ToAssignee(application_id):
+            return select(t.applications.c.assignee_id).where(t.applications.c.id == application_id)
+        case ToTeam(application_id, roles):
+            return (
+                select(t.members.c.person_id)
+                .join(t.models, t.models.c.namespace == t.members.c.namespace)
+                .join(t.application_models, t.application_models.c.model_id == t.models.c.id)
+                .where(t.application_models.c.application_id == application_id)
+                .where(t.members.c.role.in_([str(r) for r in roles]))
+            )
+        case ToAcceptors(agreement_id):
+            return select(t.acceptances.c.person_id).where(
+                t.acceptances.c.agreement_id == agreement_id
+            )
+
+
+@writes
+def claim_due(
+    connection: Connection, now: datetime, lease_seconds: int, limit: int = 50
+) -> list[OwedMail]:
+    """Take rows whose next try has come, oldest first; others leave them alone for the lease.
+
+    A sender that dies in between lets the lease run out: the mail is sent again (at least once).
+    """
+    rows = connection.execute(
+        select(t.outbox)
+        .where(t.outbox.c.next_try_at <= now)
+        .order_by(t.outbox.c.next_try_at, t.outbox.c.id)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    ).all()
+    lease = now + timedelta(seconds=lease_seconds)
+    connection.execute(
+        update(t.outbox).where(t.outbox.c.id.in_([r.id for r in rows])).values(next_try_at=lease)
+    )
+    return [
+        OwedMail(
+            id=r.id,
+            event_id=r.event_id,
+            kind=NoticeKind(r.kind),
+            person_id=PersonId(r.person_id),
+            page=r.page,
+            about=r.about,
+            tries=r.tries,
+        )
+        for r in rows
+    ]
+
+
+@writes
+def mark_sent(connection: Connection, mail_id: int, now: datetime) -> None:
+    """Note that the mail left; it is never tried again."""
+    connection.execute(
+        update(t.outbox)
+        .where(t.outbox.c.id == mail_id)
+        .values(sent_at=now, next_try_at=None, last_error=None, tries=t.outbox.c.tries + 1)
+    )
+
+
+@writes
+def mark_failed(connection: Connection, mail: OwedMail, error: str, now: datetime) -> None:
+    """Note a failed try; after the last one the row stays as a dead letter (no next try)."""
+    later = now + timedelta(seconds=_BACK_OFF[mail.tries]) if mail.tries < len(_BACK_OFF) else None
+    connection.execute(
+        update(t.outbox)
+        .where(t.outbox.c.id == mail.id)
+        .values(tries=mail.tries + 1, next_try_at=later, last_error=error[:200])
+    )
+
+
+@writes
+def keep_letter(
+    connection: Connection, to_address: str, subject: str, body: str, now: datetime
+) -> None:
+    """Keep a letter for /dev/mail (the log backend of a demo)."""
+    connection.execute(
+        insert(t.letters).values(to_address=to_address, subject=subject, text=body, sent_at=now)
+    )

@@ -1,0 +1,139 @@
+"""One act, one transaction: `reading` sees a snapshot, `acting` records facts or changes nothing.
+
+`record` applies the change, appends the entry and owes the mails, in that order; leaving the block
+commits, an exception rolls all of it back. On Postgres every act has a transaction of its own and
+locks what it decides on. On SQLite the acts of one process share a batch (db/batch). Nothing slow
+belongs inside an act: no object store, no mail, no hashing of files. Source: house.md 6.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+
+from sqlalchemy import Connection, Engine, text
+from sqlalchemy.exc import DBAPIError
+
+from gatekeeper.db import changes, ledger, outbox
+from gatekeeper.db.agreements import AgreementReader
+from gatekeeper.db.applications import ApplicationReader
+from gatekeeper.db.audit import AuditReader
+from gatekeeper.db.batch import Batcher
+from gatekeeper.db.catalogue import CatalogueReader
+from gatekeeper.db.engine import storage_faults
+from gatekeeper.db.ephemeral import Ephemeral
+from gatekeeper.db.grants import GrantReader
+from gatekeeper.db.people import PeopleReader
+from gatekeeper.domain import notices
+from gatekeeper.domain.facts import Fact
+from gatekeeper.domain.people import Context
+from gatekeeper.domain.tiers import Tiers
+
+
+class Readers:
+    """The readers of every capability over one connection."""
+
+    def __init__(self, connection: Connection, entry_key: bytes, tiers: Tiers) -> None:
+        self.connection = connection
+        self.people = PeopleReader(connection)
+        self.catalogue = CatalogueReader(connection, tiers)
+        self.agreements = AgreementReader(connection)
+        self.applications = ApplicationReader(connection)
+        self.grants = GrantReader(connection, entry_key)
+        self.audit = AuditReader(connection, entry_key)
+        self.ephemeral = Ephemeral(connection)
+
+
+class Act(Readers):
+    """Readers that also record; every fact of one act has the same context."""
+
+    def __init__(
+        self, connection: Connection, entry_key: bytes, tiers: Tiers, context: Context
+    ) -> None:
+        super().__init__(connection, entry_key, tiers)
+        self._key = entry_key
+        self._context = context
+
+    def record(self, *facts: Fact) -> None:
+        """Make the facts true: projection, ledger entry and owed mail of each, in order.
+
+        Raises: Conflict when a compare-and-set finds another version; whatever it raises, leaving
+        the act by the exception undoes everything.
+        """
+        for fact in facts:
+            stamp = ledger.Stamp(self._context.event_id(), self._context)
+            changes.apply(self.connection, self._key, stamp, fact)
+            ledger.append(self.connection, self._key, stamp, fact)
+            outbox.owe(self.connection, stamp, notices.owed(fact))
+
+    def owe(self, *owed: notices.Notice) -> None:
+        """Owe mails that no fact asks for (a reset, a second registration)."""
+        stamp = ledger.Stamp(self._context.event_id(), self._context)
+        outbox.owe(self.connection, stamp, owed)
+
+    def lock(self, name: str) -> None:
+        """Serialise acts that share a name until this one ends (SQLite has one writer anyway)."""
+        if self.connection.dialect.name == "postgresql":
+            self.connection.execute(
+                text("SELECT pg_advisory_xact_lock(hashtext(:name))"), {"name": name}
+            )
+
+
+class Database:
+    """The database of one process: hands out snapshots and acts; holds the application's key."""
+
+    def __init__(self, engine: Engine, entry_key: bytes, tiers: Tiers) -> None:
+        self.engine = engine
+        self.entry_key = entry_key
+        self._tiers = tiers
+        self._batcher = Batcher(engine) if engine.dialect.name == "sqlite" else None
+
+    @property
+    def is_postgres(self) -> bool:
+        """Say whether several processes may serve from this database."""
+        return self._batcher is None
+
+    @contextmanager
+    def reading(self) -> Iterator[Readers]:
+        """Open a snapshot; raises Unavailable when the database cannot be read."""
+        with storage_faults(), self.engine.connect() as connection:
+            yield Readers(connection, self.entry_key, self._tiers)
+
+    @contextmanager
+    def acting(self, context: Context) -> Iterator[Act]:
+        """Open an act; everything recorded is durable once the block is left without an exception.
+
+        Raises: Unavailable when the database is down, locked or full; nothing was changed then.
+        """
+        with storage_faults(), self._transaction() as connection:
+            yield Act(connection, self.entry_key, self._tiers, context)
+
+    def sequence(self) -> int:
+        """Give leaves to waiting entries (Postgres); return how many."""
+        with storage_faults(), self.engine.begin() as connection:
+            return ledger.sequence(connection, self.entry_key)
+
+    def sequence_all(self) -> None:
+        """Give leaves until nothing waits or another sequencer leads."""
+        while self.is_postgres and self.sequence():
+            pass
+
+    def is_ready(self) -> bool:
+        """Say whether the database answers."""
+        try:
+            with self.engine.connect() as connection:
+                return bool(connection.execute(text("SELECT 1")).scalar_one())
+        except DBAPIError:
+            return False
+
+    def close(self) -> None:
+        """Let go of every connection."""
+        if self._batcher is not None:
+            self._batcher.close()
+        self.engine.dispose()
+
+    def _transaction(self) -> AbstractContextManager[Connection]:
+        begin: Callable[[], AbstractContextManager[Connection]] = (
+            self.engine.begin if self._batcher is None else self._batcher.turn
+        )
+        return begin()

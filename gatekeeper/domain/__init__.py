@@ -1,0 +1,1 @@
+"""What is true and what is allowed: pure functions and frozen values, standard library only."""

@@ -1,0 +1,191 @@
+"""Agreements: publish a version, show the current one, accept it clause by clause.
+
+Accepting grants what needs no person's decision (tier T2 without a form) and activates grants that
+waited for terms, all in the one act. Not here: the rules of an acceptance (domain/agreements).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+from gatekeeper.db.unit_of_work import Act
+from gatekeeper.domain.access import Reason, Refused, See, decide
+from gatekeeper.domain.agreements import (
+    Acceptance,
+    Agreement,
+    Change,
+    TermsClause,
+    TermsState,
+    check_acceptance,
+    write_text,
+)
+from gatekeeper.domain.catalogue import AgreementId, Model
+from gatekeeper.domain.errors import NotFound, invalid
+from gatekeeper.domain.facts import agreements as f
+from gatekeeper.domain.facts import grants as g
+from gatekeeper.domain.grants import GrantState
+from gatekeeper.domain.links import GrantId
+from gatekeeper.domain.people import Context, Person
+from gatekeeper.domain.sealed import content
+from gatekeeper.services import access, grants
+from gatekeeper.services.people import current
+from gatekeeper.services.ports import House
+
+
+@dataclass(frozen=True, slots=True)
+class Signing:
+    """What a person signed: the digest shown, the clauses ticked, the name typed."""
+
+    sha256: str
+    clauses: Sequence[str]
+    typed_name: str
+
+
+def publish(
+    house: House,
+    ctx: Context,
+    agreement_id: AgreementId,
+    title: str,
+    intro: str,
+    clauses: Sequence[TermsClause],
+    change: Change,
+) -> Agreement:
+    """Publish the next version; raises Invalid for a text without clauses or one unchanged."""
+    if not clauses or len({c.id for c in clauses}) != len(clauses):
+        raise invalid("clauses", "an agreement needs clauses, each with an id of its own")
+    parts = {"title": title, "intro": intro, "clauses": [asdict(c) for c in clauses]}
+    source = json.dumps(parts, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    text_sha256 = content(write_text(title, intro, clauses)).sha256
+    with house.db.acting(ctx) as act:
+        act.lock(f"agreement:{agreement_id}")
+        before = act.agreements.current(agreement_id)
+        if before is not None and before.sha256 == text_sha256:
+            raise invalid("text", "this is the text of the version in force")
+        version = before.version + 1 if before is not None else 1
+        act.record(
+            f.AgreementPublished(agreement_id, version, change, content(source), text_sha256)
+        )
+        published = act.agreements.current(agreement_id)
+    assert published is not None  # noqa: S101  it was recorded just now
+    return published
+
+
+def show(house: House, agreement_id: AgreementId, version: int | None = None) -> Agreement:
+    """Return the version in force, or an older one; raises NotFound."""
+    with house.db.reading() as read:
+        versions = read.agreements.versions(agreement_id)
+    for agreement in reversed(versions):
+        if version in (None, agreement.version):
+            return agreement
+    raise NotFound("no such agreement")
+
+
+def accept(
+    house: House,
+    ctx: Context,
+    agreement_id: AgreementId,
+    signing: Signing,
+    model_name: tuple[str, str] | None = None,
+) -> tuple[Acceptance, bool]:
+    """Accept the current version; return the acceptance and whether it is new.
+
+    Repeating an acceptance records nothing anew, but grants what is now complete. `model_name`
+    narrows what is granted. Raises: Refused (no_account, email_unverified, blocklisted),
+    TermsOutdated, Invalid, NotFound.
+    """
+    with house.db.acting(ctx) as act:
+        person = current(act, ctx)
+        person = act.people.by_id(person.id, lock=True) or person
+        only = _named(act, ctx, model_name)
+        acceptance, is_new = sign(act, ctx, person, agreement_id, signing, only)
+        agreement = act.agreements.current(agreement_id)
+        assert agreement is not None  # noqa: S101  sign found it
+        grants.activate_waiting(act, ctx, person)
+        _grant_on_acceptance(act, ctx, person, agreement, only)
+    return acceptance, is_new
+
+
+def sign(
+    act: Act,
+    ctx: Context,
+    person: Person,
+    agreement_id: AgreementId,
+    signing: Signing,
+    model: Model | None,
+) -> tuple[Acceptance, bool]:
+    """Record an acceptance inside an act, once a version."""
+    if not person.is_verified:
+        raise Refused(Reason.EMAIL_UNVERIFIED)
+    if person.suspended:
+        raise Refused(Reason.BLOCKLISTED)
+    agreement = act.agreements.current(agreement_id)
+    if agreement is None:
+        raise NotFound("no such agreement")
+    check_acceptance(agreement, signing.sha256, signing.clauses, signing.typed_name, person.name)
+    earlier = act.agreements.acceptance(person.id, agreement_id, agreement.version)
+    if earlier is not None:
+        return earlier, False
+    act.record(
+        f.AgreementAccepted(
+            acceptance_id=ctx.new_id("acc"),
+            person_id=person.id,
+            agreement_id=agreement_id,
+            version=agreement.version,
+            text_sha256=agreement.sha256,
+            clauses=tuple(c.id for c in agreement.clauses),
+            typed_name=ctx.sealed("typed_name", " ".join(signing.typed_name.split())),
+            model_id=model.id if model is not None else None,
+        )
+    )
+    made = act.agreements.acceptance(person.id, agreement_id, agreement.version)
+    assert made is not None  # noqa: S101  it was recorded just now
+    return made, True
+
+
+def _named(act: Act, ctx: Context, model_name: tuple[str, str] | None) -> Model | None:
+    return access.find_model(act, ctx, *model_name).model if model_name is not None else None
+
+
+def _grant_on_acceptance(
+    act: Act, ctx: Context, person: Person, agreement: Agreement, only: Model | None
+) -> None:
+    """Grant each visible model of a tier that asks acceptance alone, once its terms are complete.
+
+    A model whose grant was revoked or is suspended is left alone: that was a person's decision.
+    """
+    for tier in act.catalogue.tiers:
+        if not tier.is_granted or tier.is_reviewed:
+            continue
+        for model in act.catalogue.models_of_tier(tier.code):
+            if agreement.id not in model.agreements or model.form_sha256 is not None:
+                continue
+            if (only is None or only.id == model.id) and _is_complete(act, ctx, person, model):
+                _grant_one(act, ctx, person, agreement, model)
+
+
+def _is_complete(act: Act, ctx: Context, person: Person, model: Model) -> bool:
+    standing = access.standing_of(act, person, model)
+    if not decide(standing, model, See(), ctx.now).allowed:
+        return False
+    terms = standing.terms or {}
+    if any(terms.get(a) is not TermsState.ACCEPTED for a in model.agreements):
+        return False
+    blocking = {GrantState.REVOKED, GrantState.SUSPENDED, GrantState.ACTIVE}
+    return not any(grant.state(ctx.now) in blocking for grant in standing.grants)
+
+
+def _grant_one(act: Act, ctx: Context, person: Person, agreement: Agreement, model: Model) -> None:
+    act.record(
+        g.GrantCreated(
+            grant_id=GrantId(ctx.new_id("gr")),
+            person_id=person.id,
+            models=(model.id,),
+            state=GrantState.ACTIVE,
+            starts_at=ctx.now,
+            ends_at=grants.end_of(ctx, model.tier.grant_days),
+            application_id=None,
+            agreement_id=agreement.id,
+        )
+    )

@@ -1,0 +1,333 @@
+"""What the lead does: save a draft, submit it, write in the thread, withdraw.
+
+A draft is ephemeral and may break every rule of its form; `submit` seals its snapshot into a fact.
+After a question the lead may change the answers in a draft of the same id and submit again.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from gatekeeper.db.ephemeral import Draft
+from gatekeeper.db.unit_of_work import Act, Readers
+from gatekeeper.domain.access import Reason, Refused
+from gatekeeper.domain.agreements import TermsState
+from gatekeeper.domain.applications import (
+    Application,
+    ApplicationId,
+    ApplicationState,
+    Command,
+    Hat,
+    check_command,
+    check_version,
+    may_reapply,
+)
+from gatekeeper.domain.catalogue import AgreementId, Availability, Model
+from gatekeeper.domain.errors import Conflict, FieldError, Invalid, NotFound, invalid
+from gatekeeper.domain.facts import applications as f
+from gatekeeper.domain.forms import Form, check_answers, read_form
+from gatekeeper.domain.people import Context, Person
+from gatekeeper.domain.tiers import Requirement
+from gatekeeper.services import access, agreements
+from gatekeeper.services.agreements import Signing
+from gatekeeper.services.applications import granting
+from gatekeeper.services.people import current
+from gatekeeper.services.ports import House
+
+MAX_DRAFTS = 20
+MAX_MODELS = 10
+MAX_PURPOSE_CHARS = 4000
+MAX_SUMMARY_CHARS = 1000
+MAX_MESSAGE_CHARS = 8000
+_CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+
+
+@dataclass(frozen=True, slots=True)
+class Typed:
+    """What the lead typed; None leaves a part as it is."""
+
+    purpose: str | None = None
+    answers: Mapping[str, str] | None = None
+    public_summary: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """A submission: the version seen, and the terms signed with it (by agreement id)."""
+
+    version: int | None = None
+    signings: Mapping[AgreementId, Signing] = field(default_factory=dict)
+
+
+def start(house: House, ctx: Context, models: Sequence[tuple[str, str]], typed: Typed) -> Draft:
+    """Begin a draft for models of one namespace that ask the same form.
+
+    Raises: NotFound for a model the person may not see, Invalid, Refused(no_account).
+    """
+    with house.db.acting(ctx) as act:
+        person = current(act, ctx)
+        if len(act.ephemeral.drafts_of(person.id)) >= MAX_DRAFTS:
+            raise invalid("models", f"you have {MAX_DRAFTS} drafts; discard one first")
+        found = [access.find_model(act, ctx, *name).model for name in models]
+        _check_models(found)
+        draft = Draft(
+            application_id=_new_id(ctx),
+            lead_id=person.id,
+            models=tuple(sorted({m.id for m in found})),
+            purpose="",
+            answers={},
+            public_summary="",
+            version=1,
+            created_at=ctx.now,
+            saved_at=ctx.now,
+        )
+        draft = _typed_into(house, draft, typed)
+        act.ephemeral.save_draft(draft)
+    return draft
+
+
+def save(
+    house: House, ctx: Context, application_id: ApplicationId, typed: Typed, version: int | None
+) -> Draft:
+    """Save a draft; what is wrong with the answers is no reason to refuse saving them.
+
+    `version` None lets the last writer win (autosave). Raises: NotFound, Conflict, Invalid for a
+    text over its limit.
+    """
+    with house.db.acting(ctx) as act:
+        draft = _open_draft(act, ctx, application_id, version)
+        changed = _typed_into(house, draft, typed)
+        saved = replace(changed, version=draft.version + 1, saved_at=ctx.now)
+        act.ephemeral.save_draft(saved)
+    return saved
+
+
+def submit(
+    house: House,
+    ctx: Context,
+    application_id: ApplicationId,
+    submission: Submission,
+    typed: Typed | None = None,
+) -> Application:
+    """Seal and send the draft; what was typed is kept in the draft when it is refused.
+
+    Raises: Invalid (form), Refused (email_unverified, terms_missing, terms_outdated, rejected),
+    Conflict (another open application, or a newer version), NotFound.
+    """
+    if typed is not None:
+        save(house, ctx, application_id, typed, None)
+    with house.db.acting(ctx) as act:
+        person = current(act, ctx)
+        person = act.people.by_id(person.id, lock=True) or person
+        draft = _open_draft(act, ctx, application_id, submission.version)
+        application = act.applications.by_id(application_id, lock=True)
+        models = list(act.catalogue.models_by_id(draft.models).values())
+        for agreement_id, signing in submission.signings.items():
+            agreements.sign(act, ctx, person, agreement_id, signing, models[0])
+        _check_submission(house, act, ctx, person, models, draft, application)
+        _record_submission(act, ctx, person, models, draft)
+        submitted = act.applications.by_id(application_id)
+    assert submitted is not None  # noqa: S101  it was recorded just now
+    return submitted
+
+
+def withdraw(
+    house: House, ctx: Context, application_id: ApplicationId, version: int | None
+) -> Application | None:
+    """Take an application back; a draft is simply discarded (None).
+
+    Raises: NotFound, Conflict.
+    """
+    with house.db.acting(ctx) as act:
+        person = current(act, ctx)
+        application = act.applications.by_id(application_id, lock=True)
+        draft = act.ephemeral.draft(application_id)
+        if application is None:
+            if draft is None or draft.lead_id != person.id:
+                raise NotFound("no such application")
+            act.ephemeral.delete_draft(application_id)
+            return None
+        if application.lead_id != person.id:
+            raise NotFound("no such application")
+        if version is not None:
+            check_version(application, version)
+        check_command(Command.WITHDRAW, application, frozenset({Hat.LEAD}))
+        act.record(f.ApplicationWithdrawn(application_id, person.id))
+        act.ephemeral.delete_draft(application_id)
+        return act.applications.by_id(application_id)
+
+
+def forms_of(read: Readers, models: Sequence[Model]) -> Form | None:
+    """Return the form the models ask; they share one."""
+    digest = next((m.form_sha256 for m in models if m.form_sha256 is not None), None)
+    return read_form(read.catalogue.content(digest)) if digest is not None else None
+
+
+def _open_draft(
+    act: Act, ctx: Context, application_id: ApplicationId, version: int | None
+) -> Draft:
+    """Return the lead's draft; after a question it begins as a copy of what was submitted."""
+    person = current(act, ctx)
+    draft = act.ephemeral.draft(application_id)
+    application = act.applications.by_id(application_id)
+    owner = application.lead_id if application is not None else draft.lead_id if draft else None
+    if owner != person.id:
+        raise NotFound("no such application")
+    if application is not None:
+        if version is not None:
+            check_version(application, version)
+        check_command(Command.SUBMIT, application, frozenset({Hat.LEAD}))
+        return draft or _copy(application, ctx)
+    assert draft is not None  # noqa: S101  somebody owns it
+    if version is not None and version != draft.version:
+        raise Conflict(
+            "this draft was saved elsewhere meanwhile",
+            state=ApplicationState.DRAFT,
+            version=draft.version,
+        )
+    return draft
+
+
+def _copy(application: Application, ctx: Context) -> Draft:
+    return Draft(
+        application_id=application.id,
+        lead_id=application.lead_id,
+        models=application.models,
+        purpose=application.purpose,
+        answers=application.answers,
+        public_summary=application.public_summary,
+        version=application.version,
+        created_at=ctx.now,
+        saved_at=ctx.now,
+    )
+
+
+def _typed_into(house: House, draft: Draft, typed: Typed) -> Draft:
+    limit = house.policy.max_answer_chars
+    errors = [
+        FieldError(name[:80], f"at most {limit} characters")
+        for name, answer in (typed.answers or {}).items()
+        if len(answer) > limit or len(name) > 80
+    ]
+    if len(typed.answers or {}) > 100:
+        errors.append(FieldError("answers", "at most 100 answers"))
+    if typed.purpose is not None and len(typed.purpose) > MAX_PURPOSE_CHARS:
+        errors.append(FieldError("purpose", f"at most {MAX_PURPOSE_CHARS} characters"))
+    if typed.public_summary is not None and len(typed.public_summary) > MAX_SUMMARY_CHARS:
+        errors.append(FieldError("public_summary", f"at most {MAX_SUMMARY_CHARS} characters"))
+    if errors:
+        raise Invalid(*errors)
+    return replace(
+        draft,
+        purpose=draft.purpose if typed.purpose is None else typed.purpose,
+        answers=draft.answers if typed.answers is None else dict(typed.answers),
+        public_summary=(
+            draft.public_summary if typed.public_summary is None else typed.public_summary
+        ),
+    )
+
+
+def _check_models(models: Sequence[Model]) -> None:
+    if not 1 <= len(models) <= MAX_MODELS:
+        raise invalid("models", f"name 1 to {MAX_MODELS} models")
+    if len({m.namespace for m in models}) > 1 or len({m.form_sha256 for m in models}) > 1:
+        raise invalid("models", "apply apart for models of other owners or with other forms")
+    for model in models:
+        if model.tier.needs(Requirement.NOT_DISTRIBUTED):
+            raise Refused(Reason.MODEL_WITHHELD, model=model.full_name)
+        if model.availability is not Availability.PUBLISHED:
+            raise Refused(Reason.RELEASE_FROZEN, model=model.full_name)
+        if not model.tier.is_reviewed and model.form_sha256 is None:
+            raise invalid("models", f"{model.full_name} needs no application")
+
+
+def _check_submission(
+    house: House,
+    act: Act,
+    ctx: Context,
+    person: Person,
+    models: Sequence[Model],
+    draft: Draft,
+    application: Application | None,
+) -> None:
+    if not person.is_verified:
+        raise Refused(Reason.EMAIL_UNVERIFIED)
+    if person.suspended:
+        raise Refused(Reason.BLOCKLISTED)
+    if len(models) != len(draft.models):
+        raise NotFound("no such model")
+    _check_models(models)
+    for model in models:
+        access.find_model(act, ctx, model.namespace, model.name)
+        _check_one_open(act, ctx, person, model, application)
+    _check_form(house, act, models, draft)
+    _check_terms(act, person, models)
+
+
+def _check_one_open(
+    act: Act, ctx: Context, person: Person, model: Model, application: Application | None
+) -> None:
+    """One open application a person and model, none while access lasts, and a way back (G-one)."""
+    newest = act.applications.newest_for(person.id, model.id)
+    if newest is not None and (application is None or newest.id != application.id):
+        if newest.is_open:
+            raise Conflict(
+                f"{newest.id} for {model.full_name} is open already",
+                state=newest.state,
+                version=newest.version,
+            )
+        refused = newest.state is ApplicationState.REJECTED
+        if refused and not may_reapply(newest, ctx.now.date()):
+            raise Refused(Reason.REJECTED, model=model.full_name, application_id=newest.id)
+    if any(g.opens(ctx.now) for g in act.grants.for_model(person.id, model.id)):
+        raise invalid("models", f"you hold access to {model.full_name} already")
+
+
+def _check_form(house: House, act: Act, models: Sequence[Model], draft: Draft) -> None:
+    errors = []
+    if not draft.purpose.strip():
+        errors.append(FieldError("purpose", "say what you will use it for"))
+    form = forms_of(act, models)
+    countries = frozenset(house.policy.countries)
+    errors += check_answers(form.fields if form is not None else (), draft.answers, countries)
+    if errors:
+        raise Invalid(*errors)
+
+
+def _check_terms(act: Act, person: Person, models: Sequence[Model]) -> None:
+    for model in models:
+        terms = act.agreements.terms_of(person.id, model.agreements)
+        for state, reason in (
+            (TermsState.OUTDATED, Reason.TERMS_OUTDATED),
+            (TermsState.MISSING, Reason.TERMS_MISSING),
+        ):
+            if state in terms.values():
+                raise Refused(reason, model=model.full_name)
+
+
+def _record_submission(
+    act: Act, ctx: Context, person: Person, models: Sequence[Model], draft: Draft
+) -> None:
+    answers = json.dumps(dict(draft.answers), sort_keys=True, ensure_ascii=False)
+    act.record(
+        f.ApplicationSubmitted(
+            application_id=draft.application_id,
+            person_id=person.id,
+            models=tuple(sorted(m.id for m in models)),
+            form_sha256=models[0].form_sha256,
+            purpose=ctx.sealed("purpose", draft.purpose.strip()),
+            answers=ctx.sealed("answers", answers),
+            public_summary=ctx.sealed("public_summary", draft.public_summary.strip()),
+        )
+    )
+    act.ephemeral.delete_draft(draft.application_id)
+    if not any(m.tier.is_reviewed for m in models):
+        granting.auto_approve(act, ctx, draft.application_id, models)
+
+
+def _new_id(ctx: Context) -> ApplicationId:
+    number = int.from_bytes(ctx.fresh(5), "big")
+    digits = "".join(_CROCKFORD[(number >> (5 * i)) & 31] for i in range(7))
+    return ApplicationId(f"GK-{digits}")

@@ -1,0 +1,227 @@
+"""What is shown of applications: a lead's own ones, the queue, and the dossier of one case."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from gatekeeper.db.applications import QueueFilter
+from gatekeeper.db.audit import EntryFilter
+from gatekeeper.db.ephemeral import Draft
+from gatekeeper.db.unit_of_work import Readers
+from gatekeeper.domain.access import Reason, Refused
+from gatekeeper.domain.agreements import TermsState
+from gatekeeper.domain.applications import (
+    Application,
+    ApplicationId,
+    ApplicationState,
+    Command,
+    Hat,
+    Message,
+    commands_for,
+)
+from gatekeeper.domain.catalogue import Model, ModelId
+from gatekeeper.domain.errors import NotFound
+from gatekeeper.domain.forms import Form
+from gatekeeper.domain.grants import Grant
+from gatekeeper.domain.ledger import Entry
+from gatekeeper.domain.people import Context, Person, PersonId, Role, SiteRole
+from gatekeeper.services.applications.decisions import hats_of
+from gatekeeper.services.applications.drafts import forms_of
+from gatekeeper.services.people import current
+from gatekeeper.services.ports import House
+
+
+class CheckState(StrEnum):
+    """How a check of a dossier came out; a person decides what follows."""
+
+    OK = "ok"
+    WATCH = "watch"
+    BAD = "bad"
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One signal for the reviewer, with where it comes from."""
+
+    title: str
+    state: CheckState
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Dossier:
+    """One case as its reader may see it; staff see notes, checks and the lead's history."""
+
+    application: Application
+    lead: Person
+    models: Sequence[Model]
+    form: Form | None
+    messages: Sequence[Message]
+    history: Sequence[Entry]
+    grants: Sequence[Grant]
+    people: Mapping[PersonId, Person]
+    hats: frozenset[Hat]
+    commands: frozenset[Command]
+    approvals_needed: int
+    checks: Sequence[Check] = ()
+    earlier: Sequence[Application] = ()
+    holds: Sequence[Grant] = ()
+    draft: Draft | None = None
+
+    @property
+    def is_staff(self) -> bool:
+        """Say whether the reader is more than the lead."""
+        return bool(self.hats - {Hat.LEAD})
+
+
+@dataclass(frozen=True, slots=True)
+class QueueRow:
+    """One case in the queue."""
+
+    application: Application
+    lead: Person
+    models: Sequence[Model]
+    assignee: Person | None
+
+
+@dataclass(frozen=True, slots=True)
+class Mine:
+    """What a lead has: drafts not yet sent, and applications; with the models they name."""
+
+    drafts: Sequence[Draft]
+    applications: Sequence[Application]
+    models: Mapping[ModelId, Model]
+
+
+def mine(house: House, ctx: Context) -> Mine:
+    """Return the actor's drafts and applications."""
+    with house.db.reading() as read:
+        person = current(read, ctx)
+        applications = read.applications.of_lead(person.id)
+        sent = {a.id for a in applications}
+        drafts = [d for d in read.ephemeral.drafts_of(person.id) if d.application_id not in sent]
+        ids = {m for a in applications for m in a.models} | {m for d in drafts for m in d.models}
+        return Mine(drafts, applications, read.catalogue.models_by_id(ids))
+
+
+def draft(house: House, ctx: Context, application_id: ApplicationId) -> tuple[Draft, list[Model]]:
+    """Return the actor's own draft and its models; raises NotFound."""
+    with house.db.reading() as read:
+        person = current(read, ctx)
+        found = read.ephemeral.draft(application_id)
+        if found is None or found.lead_id != person.id:
+            raise NotFound("no such application")
+        return found, list(read.catalogue.models_by_id(found.models).values())
+
+
+def open_case(house: House, ctx: Context, application_id: ApplicationId) -> Dossier:
+    """Return a case to its lead or to staff around its models; raises NotFound to anybody else."""
+    with house.db.reading() as read:
+        person = current(read, ctx)
+        application = read.applications.by_id(application_id)
+        hats = hats_of(read, person, application) if application is not None else frozenset()
+        if application is None or not hats:
+            raise NotFound("no such application")
+        return _dossier(house, read, application, hats)
+
+
+def staff_namespaces(read: Readers, person: Person) -> frozenset[str] | None:
+    """Return the namespaces whose cases a person may read; None is all of them (compliance).
+
+    Raises: Refused when there are none.
+    """
+    if SiteRole.COMPLIANCE in person.site_roles:
+        return None
+    staff = {Role.HANDLER, Role.REVIEWER, Role.APPROVER}
+    memberships = read.people.memberships(person.id)
+    found = frozenset(name for name, roles in memberships.items() if roles & staff)
+    if not found:
+        raise Refused(Reason.WRONG_SCOPE)
+    return found
+
+
+def queue(house: House, ctx: Context, want: QueueFilter) -> tuple[list[QueueRow], int]:
+    """Return the cases the actor may work on, oldest first, and how many the filter holds."""
+    with house.db.reading() as read:
+        person = current(read, ctx)
+        want = replace(want, namespaces=staff_namespaces(read, person))
+        cases = read.applications.queue(want)
+        count = read.applications.count(want)
+        models = read.catalogue.models_by_id({m for a in cases for m in a.models})
+        people = read.people.many(
+            {a.lead_id for a in cases} | {a.assignee_id for a in cases if a.assignee_id}
+        )
+    rows = [
+        QueueRow(
+            application=a,
+            lead=people[a.lead_id],
+            models=[models[m] for m in a.models],
+            assignee=people.get(a.assignee_id) if a.assignee_id else None,
+        )
+        for a in cases
+    ]
+    return rows, count
+
+
+def _dossier(
+    house: House, read: Readers, application: Application, hats: frozenset[Hat]
+) -> Dossier:
+    is_staff = bool(hats - {Hat.LEAD})
+    lead = read.people.by_id(application.lead_id)
+    if lead is None:
+        raise NotFound("no such application")
+    models = list(read.catalogue.models_by_id(application.models).values())
+    messages = read.applications.messages(application.id, internal=is_staff)
+    history = list(reversed(read.audit.search(EntryFilter(subjects=[application.id], limit=200))))
+    if not is_staff:
+        history = [e for e in history if e.data.get("internal") is not True]
+    ids = {m.author_id for m in messages if m.author_id}
+    ids |= {PersonId(e.actor_id) for e in history if e.actor_id}
+    earlier = [a for a in read.applications.of_lead(lead.id) if a.id != application.id]
+    dossier = Dossier(
+        application=application,
+        lead=lead,
+        models=models,
+        form=forms_of(read, models),
+        messages=messages,
+        history=history,
+        grants=read.grants.of_application(application.id),
+        people=read.people.many(
+            ids | {lead.id} | ({application.assignee_id} if application.assignee_id else set())
+        ),
+        hats=hats,
+        commands=commands_for(application, hats),
+        approvals_needed=max((m.tier.approvals for m in models), default=0),
+        draft=read.ephemeral.draft(application.id) if Hat.LEAD in hats else None,
+    )
+    if not is_staff:
+        return dossier
+    holds = read.grants.of_person(lead.id)
+    checks = _checks(house, read, lead, models, earlier)
+    return replace(dossier, earlier=earlier, holds=holds, checks=checks)
+
+
+def _checks(
+    house: House,
+    read: Readers,
+    lead: Person,
+    models: Sequence[Model],
+    earlier: Sequence[Application],
+) -> list[Check]:
+    ok, watch, bad = CheckState.OK, CheckState.WATCH, CheckState.BAD
+    public = lead.mail_domain in house.policy.public_mail_domains
+    terms = read.agreements.terms_of(lead.id, {a for m in models for a in m.agreements})
+    accepted = all(state is TermsState.ACCEPTED for state in terms.values())
+    refused = [a for a in earlier if a.state is ApplicationState.REJECTED]
+    return [
+        Check("Address", ok, "verified") if lead.is_verified else Check("Address", bad, "unproven"),
+        Check("Mail domain", watch if public else ok,
+              f"{lead.mail_domain}, a public provider" if public else lead.mail_domain),
+        Check("Affiliation", ok if lead.affiliation else watch, lead.affiliation or "none given"),
+        Check("Terms", ok if accepted else watch, "accepted" if accepted else "a version is due"),
+        Check("Account", bad if lead.suspended else ok,
+              "suspended" if lead.suspended else "in good standing"),
+        Check("Earlier refusals", watch if refused else ok, str(len(refused)) if refused else "none"),
+    ]  # fmt: skip

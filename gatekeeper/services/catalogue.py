@@ -1,0 +1,175 @@
+"""What the catalogue shows: releases, models, revisions and files, checked for the viewer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from gatekeeper.db.unit_of_work import Readers
+from gatekeeper.domain.agreements import Agreement
+from gatekeeper.domain.catalogue import File, Model, ModelId, Ref, Release, Revision
+from gatekeeper.domain.errors import NotFound
+from gatekeeper.domain.forms import Form, read_form
+from gatekeeper.domain.people import Context
+from gatekeeper.services import access
+from gatekeeper.services.access import Judged
+from gatekeeper.services.downloads import NoSuchRevision
+from gatekeeper.services.ports import House
+from gatekeeper.services.publishing.folder import ReleaseContent, read_content
+
+MAX_CARD_BYTES = 512_000
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseView:
+    """A release as this viewer may see it: its models with verdicts, sizes and namespace title."""
+
+    release: Release
+    namespace_title: str
+    content: ReleaseContent
+    models: Sequence[Judged]
+    sizes: Mapping[ModelId, tuple[int, int]]
+
+    @property
+    def open_sibling(self) -> Model | None:
+        """The last open model of the release: named beside every gated one."""
+        found = [j.model for j in self.models if j.model.tier.is_open]
+        return found[-1] if found else None
+
+
+@dataclass(frozen=True, slots=True)
+class ModelView:
+    """A model as this viewer may see it, at one revision (None before the first publish)."""
+
+    judged: Judged
+    release: Release
+    revision: Revision | None
+    files: Sequence[File]
+    refs: Sequence[Ref]
+    siblings: Sequence[Judged]
+    agreements: Sequence[Agreement]
+    form: Form | None
+
+    @property
+    def model(self) -> Model:
+        """The model itself."""
+        return self.judged.model
+
+    @property
+    def open_sibling(self) -> Model | None:
+        """The last open model of the same release."""
+        found = [j.model for j in self.siblings if j.model.tier.is_open]
+        return found[-1] if found else None
+
+
+def releases(house: House, ctx: Context) -> list[ReleaseView]:
+    """Return every release with at least one model the viewer may see, last changed first."""
+    with house.db.reading() as read:
+        views = [_release_view(read, ctx, release) for release in read.catalogue.releases()]
+    return [view for view in views if view.models]
+
+
+def release(house: House, ctx: Context, namespace: str, name: str) -> ReleaseView:
+    """Return one release; raises NotFound when it, or every model of it, is hidden from the viewer.
+
+    A release without any model yet is shown: its plan and risk analysis come first.
+    """
+    with house.db.reading() as read:
+        found = read.catalogue.release(namespace, name)
+        if found is None:
+            raise NotFound("no such release")
+        view = _release_view(read, ctx, found)
+        if not view.models and read.catalogue.models_of_release(found.id):
+            raise NotFound("no such release")
+    return view
+
+
+def model(
+    house: House, ctx: Context, namespace: str, name: str, revision: str = "main"
+) -> ModelView:
+    """Return one model at a revision; raises NotFound alike for hidden and missing.
+
+    Raises: NoSuchRevision when the model has revisions but not this one.
+    """
+    with house.db.reading() as read:
+        judged = access.find_model(read, ctx, namespace, name)
+        found = judged.model
+        at = read.catalogue.revision(found.id, revision)
+        refs = read.catalogue.refs(found.id)
+        if at is None and (refs or revision != "main"):
+            raise NoSuchRevision(f"{found.full_name} has no revision {revision}")
+        own = read.catalogue.release_by_id(found.release_id)
+        assert own is not None  # noqa: S101  a foreign key says so
+        person = access.person_of(read, ctx)
+        others = read.catalogue.models_of_release(found.release_id)
+        current = [read.agreements.current(a) for a in found.agreements]
+        form = read.catalogue.content(found.form_sha256) if found.form_sha256 else ""
+        return ModelView(
+            judged=judged,
+            release=own,
+            revision=at,
+            files=read.catalogue.files(at.id) if at is not None else (),
+            refs=refs,
+            siblings=access.visible(read, person, others, ctx.now),
+            agreements=[a for a in current if a is not None],
+            form=read_form(form) if form else None,
+        )
+
+
+def list_models(
+    house: House,
+    ctx: Context,
+    *,
+    author: str | None = None,
+    search: str | None = None,
+    gated: bool | None = None,
+    after: tuple[str, str] | None = None,
+    limit: int = 100,
+) -> tuple[list[Judged], tuple[str, str] | None]:
+    """Return a page of models by name and where the next one begins (None at the end)."""
+    with house.db.reading() as read:
+        person = access.person_of(read, ctx)
+        rows = read.catalogue.list_models(
+            person.id if person is not None else None,
+            author=author,
+            search=search,
+            gated=gated,
+            after=after,
+            limit=limit + 1,
+        )
+        seen = access.visible(read, person, rows[:limit], ctx.now)
+    last = rows[limit - 1] if len(rows) > limit else None
+    return seen, (last.namespace, last.name) if last is not None else None
+
+
+def history(house: House, view: ModelView) -> list[Revision]:
+    """Return the line of revisions of a model that was shown, newest first."""
+    if view.revision is None:
+        return []
+    with house.db.reading() as read:
+        return read.catalogue.history(view.model.id, view.revision.id)
+
+
+def card(house: House, view: ModelView) -> str:
+    """Return the Markdown of the model's README.md, '' when there is none (always an open file)."""
+    readme = next((f for f in view.files if f.path == "README.md"), None)
+    if readme is None:
+        return ""
+    source = house.objects.open(readme.sha256, 0, min(readme.size_bytes, MAX_CARD_BYTES))
+    try:
+        return source.read().decode("utf-8", "replace")
+    finally:
+        source.close()
+
+
+def _release_view(read: Readers, ctx: Context, found: Release) -> ReleaseView:
+    person = access.person_of(read, ctx)
+    models = access.visible(read, person, read.catalogue.models_of_release(found.id), ctx.now)
+    namespace = read.catalogue.namespace(found.namespace)
+    return ReleaseView(
+        release=found,
+        namespace_title=namespace.title if namespace is not None else found.namespace,
+        content=read_content(read.catalogue.content(found.content_sha256)),
+        models=models,
+        sizes=read.catalogue.sizes([j.model.id for j in models]),
+    )

@@ -1,0 +1,78 @@
+"""Sends what the outbox owes: address and words are found at sending time, never stored.
+
+At least once: a sender that dies between handing over and noting it sends again. Two kinds of mail
+carry a secret, made here and kept nowhere: proving an address and resetting a password.
+"""
+
+from __future__ import annotations
+
+from gatekeeper.db.outbox import OwedMail
+from gatekeeper.db.unit_of_work import Readers
+from gatekeeper.domain.errors import MailFailed
+from gatekeeper.domain.links import Claim, Purpose
+from gatekeeper.domain.notices import Letter, NoticeKind
+from gatekeeper.domain.people import Context, Person
+from gatekeeper.services.people import RESET_SECONDS, VERIFY_SECONDS
+from gatekeeper.services.ports import House
+
+LEASE_SECONDS = 120
+
+
+def deliver(house: House, ctx: Context) -> int:
+    """Send every mail whose time has come; return how many left. Nothing is sent in an act."""
+    with house.db.acting(ctx) as act:
+        owed = act.ephemeral.claim_mail(ctx.now, LEASE_SECONDS)
+    return sum(_deliver_one(house, ctx, mail) for mail in owed)
+
+
+def _deliver_one(house: House, ctx: Context, mail: OwedMail) -> bool:
+    letter = _write(house, ctx, mail)
+    try:
+        if letter is not None:
+            house.mail.send(letter)
+    except MailFailed as error:
+        with house.db.acting(ctx) as act:
+            act.ephemeral.mail_failed(mail, str(error), ctx.now)
+        return False
+    with house.db.acting(ctx) as act:
+        if letter is not None and house.policy.keeps_letters:
+            act.ephemeral.keep_letter(letter.to_address, letter.subject, letter.text, ctx.now)
+        act.ephemeral.mail_sent(mail.id, ctx.now)
+    return letter is not None
+
+
+def _write(house: House, ctx: Context, mail: OwedMail) -> Letter | None:
+    """Write one mail; None when its person was erased."""
+    with house.db.reading() as read:
+        person = read.people.by_id(mail.person_id)
+        if person is None or not person.email:
+            return None
+        page = house.policy.public_url + _page(house, ctx, read, mail, person)
+        values = {
+            "name": person.name,
+            "page": page,
+            "about": mail.about,
+            "site": house.policy.site_title,
+        }
+    subject, text = house.write_letter(mail.kind, values)
+    return Letter(person.email, subject, text, f"{mail.event_id}.{mail.id}")
+
+
+def _page(house: House, ctx: Context, read: Readers, mail: OwedMail, person: Person) -> str:
+    email, password = read.people.commitments(person.id)
+    now = int(ctx.now.timestamp())
+    match mail.kind:
+        case NoticeKind.VERIFY_ADDRESS:
+            claim = Claim(ctx.fresh(12).hex(), person.id, email, now, now + VERIFY_SECONDS)
+            return "/verify/" + house.links.sign(Purpose.VERIFY, claim)
+        case NoticeKind.RESET_PASSWORD:
+            claim = Claim(ctx.fresh(12).hex(), person.id, password, now, now + RESET_SECONDS)
+            return "/reset/" + house.links.sign(Purpose.RESET, claim)
+        case _:
+            return mail.page
+
+
+def kept_letters(house: House) -> list[tuple[str, str, str, object]]:
+    """Return what a demo's log backend delivered, newest first: to, subject, text, when."""
+    with house.db.reading() as read:
+        return list(read.ephemeral.letters())

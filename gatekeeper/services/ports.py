@@ -1,0 +1,116 @@
+"""What the services need from the outside world, and the House every verb is handed.
+
+A port's docstrings state durability, concurrency, retry duty and errors; adapters satisfy them and
+one contract suite runs against each (tests/contract).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import BinaryIO, Protocol
+
+from gatekeeper.db.unit_of_work import Database
+from gatekeeper.domain.catalogue import Stored
+from gatekeeper.domain.links import Claim, Purpose
+from gatekeeper.domain.notices import Letter, NoticeKind
+from gatekeeper.domain.tiers import Tiers
+from gatekeeper.services.tally import Tally
+
+
+class ByteSource(Protocol):
+    """Some bytes of one blob, ready to leave: at most the range asked for.
+
+    `fileno` stands at the first byte so that a server may send it from the kernel.
+    """
+
+    def fileno(self) -> int: ...
+    def read(self, size: int = -1, /) -> bytes: ...
+    def close(self) -> None: ...
+
+
+class ObjectStore(Protocol):
+    """Blobs by their SHA-256. Safe to call from several threads and processes at once.
+
+    Every method raises Unavailable when the store cannot answer (nothing is half done then) and
+    may be tried again by the caller.
+    """
+
+    def put(
+        self, source: BinaryIO, size_bytes: int, progress: Callable[[int], None] | None = None
+    ) -> Stored:
+        """Hash and store a stream of exactly `size_bytes`; on return the blob is durable.
+
+        Memory stays flat (1 MiB reads). A blob that is held already is kept, not rewritten; its
+        directory entry is made durable again. Raises Invalid when the stream is shorter or longer.
+        """
+
+    def size(self, sha256: str) -> int | None:
+        """Return the blob's size in bytes, None when it is not held."""
+
+    def open(self, sha256: str, start: int = 0, end: int | None = None) -> ByteSource:
+        """Open bytes [start, end) of a blob; raises IntegrityBroken when it is not held."""
+
+    def verify(self, sha256: str, progress: Callable[[int], None] | None = None) -> bool:
+        """Read the blob and say whether its bytes still have this digest."""
+
+    def walk(self) -> Iterator[tuple[str, int]]:
+        """Go through (sha256, bytes) of every blob held, in no order."""
+
+    def sweep(self, older_than_seconds: int) -> int:
+        """Delete what unfinished puts left longer ago; return how many."""
+
+    def is_ready(self) -> bool:
+        """Say whether the store takes and gives bytes now."""
+
+
+class LinkSigner(Protocol):
+    """Signs and verifies claims; one salt a purpose, so no token serves another one."""
+
+    def sign(self, purpose: Purpose, claim: Claim) -> str:
+        """Return a token of at most 512 characters, safe in a path segment."""
+
+    def verify(self, purpose: Purpose, token: str) -> Claim:
+        """Return the claim; raises BadLink for anything but the very token `sign` returned.
+
+        Times are not judged here (domain/links.check_times).
+        """
+
+
+class Mailer(Protocol):
+    """Hands letters over. Called outside any transaction; may be called twice for one letter."""
+
+    def send(self, letter: Letter) -> None:
+        """Return once the letter was handed over; raises MailFailed otherwise."""
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """Plain values from the settings that verbs need; units are in the names."""
+
+    site_title: str
+    public_url: str
+    session_idle_seconds: int
+    session_lifetime_seconds: int
+    token_longest_days: int
+    link_ttl_seconds: int | None
+    max_answer_chars: int
+    lfs_threshold_bytes: int
+    public_mail_domains: frozenset[str]
+    countries: Mapping[str, str]
+    keeps_letters: bool
+    is_demo: bool
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """What every verb works with; made once by app.py or the command line."""
+
+    db: Database
+    objects: ObjectStore
+    links: LinkSigner
+    mail: Mailer
+    write_letter: Callable[[NoticeKind, Mapping[str, str]], tuple[str, str]]
+    tiers: Tiers
+    policy: Policy
+    tally: Tally

@@ -1,0 +1,1 @@
+"""Publishing: release folders (folder, releases) and models with their revisions (revisions)."""

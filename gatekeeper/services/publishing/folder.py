@@ -1,0 +1,226 @@
+"""Reads folders of Markdown and TOML: release content, agreements and forms, as pydantic models.
+
+Unknown keys are refused and the error names the file; a release without a risk analysis is refused.
+What is stored is the canonical JSON of `ReleaseContent`; pages read it back through `read_content`.
+"""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from datetime import date
+from pathlib import Path
+from typing import Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from gatekeeper.domain.agreements import TermsClause
+from gatekeeper.domain.errors import invalid
+from gatekeeper.domain.forms import Field as FormField
+from gatekeeper.domain.forms import FieldType, Form
+
+MAX_TEXT_BYTES = 1_000_000
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Risk(_Strict):
+    """One way the models could do harm; likelihood, harm and residual run from 1 to 4."""
+
+    id: str
+    scenario: str
+    detail: str
+    actors: tuple[str, ...] = ()
+    likelihood: int = Field(ge=1, le=4)
+    harm: int = Field(ge=1, le=4)
+    bearer: str = ""
+    evidence: str = ""
+    mitigation: str
+    residual: int = Field(ge=1, le=4)
+    residual_note: str = ""
+
+
+class RiskAnalysis(_Strict):
+    """risks.toml."""
+
+    reviewed: str = ""
+    scored_for: str = ""
+    risk: tuple[Risk, ...] = Field(min_length=1)
+
+
+class Audience(_Strict):
+    """Advice on recognising the output for one kind of reader, with what it cannot tell."""
+
+    id: Literal["people", "platforms", "regulators", "press"]
+    title: str
+    tips: tuple[str, ...] = Field(min_length=1)
+    limits: tuple[str, ...] = ()
+
+
+class Measure(_Strict):
+    """One measured detector rate, between 0 and 1."""
+
+    label: str
+    hit_rate: float = Field(ge=0, le=1)
+    false_alarm_rate: float = Field(ge=0, le=1)
+
+
+class DetectionGuide(_Strict):
+    """detection.toml."""
+
+    measured: str = ""
+    limits: tuple[str, ...] = ()
+    audience: tuple[Audience, ...] = Field(min_length=1)
+    measure: tuple[Measure, ...] = ()
+
+
+class Criterion(_Strict):
+    """A testable condition of a stage."""
+
+    id: str
+    text: str
+    blocking: bool
+    status: Literal["met", "unmet", "open", "waived"]
+    evidence: str = ""
+
+
+StageState = Literal[
+    "planned", "consultation", "criteria_check", "decision_pending", "live", "held",
+    "rolled_back", "retired",
+]  # fmt: skip
+
+
+class Stage(_Strict):
+    """A step of the release plan."""
+
+    id: str
+    title: str
+    models: tuple[str, ...] = ()
+    tier: str
+    on: date | None = None
+    state: StageState
+    note: str = ""
+    criterion: tuple[Criterion, ...] = ()
+
+
+class StagePlan(_Strict):
+    """stages.toml."""
+
+    rule: str = ""
+    stage: tuple[Stage, ...] = ()
+
+
+class About(_Strict):
+    """release.toml."""
+
+    title: str
+    tagline: str = Field(max_length=200)
+    contact: str = ""
+    licence: str = ""
+    languages: tuple[str, ...] = ()
+
+
+class ReleaseContent(_Strict):
+    """Everything a release page says that is not a model: public, versioned by digest."""
+
+    about: About
+    summary: str
+    values: str = ""
+    risks: RiskAnalysis
+    detection: DetectionGuide
+    plan: StagePlan
+
+
+class _AgreementFile(_Strict):
+    title: str
+    intro: str = ""
+    clause: tuple[dict[str, str], ...]
+
+
+class _FormField(_Strict):
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")
+    type: FieldType
+    label: str
+    help: str = ""
+    required: bool = True
+    options: tuple[str, ...] = ()
+    max_chars: int = Field(default=4000, ge=1, le=8000)
+
+
+class _FormFile(_Strict):
+    title: str
+    intro: str = ""
+    field: tuple[_FormField, ...] = Field(min_length=1)
+
+
+_M = TypeVar("_M", bound=BaseModel)
+
+
+def read_release(directory: Path) -> ReleaseContent:
+    """Read a release folder; raises Invalid naming the file that is missing or wrong."""
+    return ReleaseContent(
+        about=_toml(directory / "release.toml", About),
+        summary=_text(directory / "summary.md"),
+        values=_text(directory / "values.md") if (directory / "values.md").exists() else "",
+        risks=_toml(directory / "risks.toml", RiskAnalysis),
+        detection=_toml(directory / "detection.toml", DetectionGuide),
+        plan=_toml(directory / "stages.toml", StagePlan),
+    )
+
+
+def write_content(content: ReleaseContent) -> str:
+    """Write the content as canonical JSON: the text its digest is taken of."""
+    return json.dumps(
+        content.model_dump(mode="json"), sort_keys=True, separators=(",", ":"), ensure_ascii=False
+    )
+
+
+def read_content(text: str) -> ReleaseContent:
+    """Read what `write_content` wrote."""
+    return ReleaseContent.model_validate_json(text)
+
+
+def read_agreement(path: Path) -> tuple[str, str, tuple[TermsClause, ...]]:
+    """Read an agreement file: title, intro and clauses; raises Invalid."""
+    found = _toml(path, _AgreementFile)
+    try:
+        return found.title, found.intro, tuple(TermsClause(**row) for row in found.clause)
+    except TypeError as error:
+        raise invalid(path.name, "a clause has id, title and text") from error
+
+
+def read_form_file(path: Path) -> Form:
+    """Read a form file; raises Invalid."""
+    found = _toml(path, _FormFile)
+    names = [row.name for row in found.field]
+    if len(set(names)) != len(names):
+        raise invalid(path.name, "two fields have the same name")
+    for row in found.field:
+        if (row.type is FieldType.CHOICE) != bool(row.options):
+            raise invalid(path.name, f"{row.name}: a choice, and only a choice, has options")
+    return Form(found.title, found.intro, tuple(FormField(**dict(row)) for row in found.field))
+
+
+def _toml(path: Path, model: type[_M]) -> _M:
+    try:
+        return model.model_validate(tomllib.loads(_text(path)))
+    except tomllib.TOMLDecodeError as error:
+        raise invalid(path.name, f"this is not TOML: {error}") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(step) for step in first["loc"])
+        raise invalid(path.name, f"{where}: {first['msg']}") from error
+
+
+def _text(path: Path) -> str:
+    try:
+        raw = path.read_bytes()
+        if len(raw) > MAX_TEXT_BYTES:
+            raise invalid(path.name, f"at most {MAX_TEXT_BYTES} bytes")
+        return raw.decode()
+    except FileNotFoundError as error:
+        raise invalid(path.name, f"{path} is missing") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise invalid(path.name, f"cannot be read as UTF-8 text: {error}") from error

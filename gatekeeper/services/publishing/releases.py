@@ -1,0 +1,55 @@
+"""Namespaces and releases: add, create, change the content of the page."""
+
+from __future__ import annotations
+
+from gatekeeper.db.unit_of_work import Act
+from gatekeeper.domain.catalogue import Release, ReleaseId, check_repo_name
+from gatekeeper.domain.errors import NotAllowed, NotFound, invalid
+from gatekeeper.domain.facts import catalogue as f
+from gatekeeper.domain.people import Context, Role, Scope, check_owner_name
+from gatekeeper.domain.sealed import content
+from gatekeeper.services.people import current, need_scope
+from gatekeeper.services.ports import House
+from gatekeeper.services.publishing.folder import ReleaseContent, write_content
+
+
+def add_namespace(house: House, ctx: Context, name: str, title: str) -> None:
+    """Add an organisation's namespace; raises Invalid for a reserved or taken name."""
+    check_owner_name(name, "namespace")
+    with house.db.acting(ctx) as act:
+        act.lock("owner-names")
+        if not act.people.owner_name_is_free(name):
+            raise invalid("namespace", "this name is taken")
+        act.record(f.NamespaceAdded(name, title.strip()[:200] or name))
+
+
+def create_or_change(
+    house: House, ctx: Context, namespace: str, name: str, title: str, page: ReleaseContent
+) -> Release:
+    """Create a release with its page, or give the page new content; repeating changes nothing."""
+    check_repo_name(name, "release")
+    with house.db.acting(ctx) as act:
+        check_publisher(act, ctx, namespace)
+        act.lock(f"release:{namespace}/{name}")
+        body = content(write_content(page))
+        release = act.catalogue.release(namespace, name)
+        if release is None:
+            release_id = ReleaseId(ctx.new_id("rel"))
+            act.record(f.ReleaseCreated(release_id, namespace, name, title, body))
+        elif (release.content_sha256, release.title) != (body.sha256, title):
+            act.record(f.ReleaseContentChanged(release.id, title, body))
+        found = act.catalogue.release(namespace, name)
+    assert found is not None  # noqa: S101  it was recorded just now
+    return found
+
+
+def check_publisher(act: Act, ctx: Context, namespace: str) -> None:
+    """Refuse to publish unless the operator or an owner or publisher of the namespace acts."""
+    if act.catalogue.namespace(namespace) is None:
+        raise NotFound(f"no namespace {namespace}; add it with `gatekeeper namespace add`")
+    if ctx.actor.is_operator:
+        return
+    need_scope(ctx, Scope.WRITE)
+    roles = act.people.roles_in(current(act, ctx).id, namespace)
+    if not roles & {Role.OWNER, Role.PUBLISHER}:
+        raise NotAllowed("G-role", f"you are no owner or publisher of {namespace}")

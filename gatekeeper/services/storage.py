@@ -1,0 +1,66 @@
+"""fsck: every blob a revision names is held, whole and unaltered; nothing else is touched."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from gatekeeper.services.ports import House
+
+
+@dataclass(frozen=True, slots=True)
+class BlobFault:
+    """One blob that is missing, of another size or altered."""
+
+    sha256: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Subset:
+    """The n-th of t parts of all blobs, by digest; 1/1 is all."""
+
+    part: int = 1
+    of: int = 1
+
+    def holds(self, sha256: str) -> bool:
+        """Say whether a digest belongs to this part."""
+        return int(sha256[:8], 16) % self.of == self.part - 1
+
+
+def fsck(
+    house: House,
+    *,
+    read_data: bool = False,
+    subset: Subset | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> Iterator[BlobFault]:
+    """Check each blob a revision names; `read_data` hashes every byte. Yields what is wrong."""
+    part = subset or Subset()
+    for sha256, size_bytes in _named(house):
+        if not part.holds(sha256):
+            continue
+        held = house.objects.size(sha256)
+        if held is None:
+            yield BlobFault(sha256, "missing")
+        elif held != size_bytes:
+            yield BlobFault(sha256, f"{held} bytes are held, {size_bytes} were recorded")
+        elif read_data and not house.objects.verify(sha256, progress):
+            yield BlobFault(sha256, "its bytes have another digest")
+
+
+def unnamed(house: House) -> Iterator[str]:
+    """Go through blobs no revision names: a publish that was never finished, or is running."""
+    named = {sha256 for sha256, _ in _named(house)}
+    return (sha256 for sha256, _ in house.objects.walk() if sha256 not in named)
+
+
+def _named(house: House) -> Iterator[tuple[str, int]]:
+    after = ""
+    while True:
+        with house.db.reading() as read:
+            rows = read.catalogue.blobs(after)
+        yield from rows
+        if not rows:
+            return
+        after = rows[-1][0]

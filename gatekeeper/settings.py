@@ -1,0 +1,266 @@
+"""Every setting, with its unit and meaning: this file and config/default.toml are the manual.
+
+Order: config/default.toml < the file named by GATEKEEPER_CONFIG < GATEKEEPER_<SECTION>__<KEY>.
+A key may also be read from a file: GATEKEEPER_<SECTION>__<KEY>_FILE. An unknown key, a wrong type
+or an unsafe pair of values stops the start and names where it stands.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+
+from gatekeeper import resources
+
+
+class SettingsError(Exception):
+    """A setting is unknown, wrong or unsafe; the message names the file or variable and the key."""
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Site(_Section):
+    """What the site calls itself and where it is reached."""
+
+    title: str
+    public_url: str
+
+
+class Server(_Section):
+    """The HTTP server: address, processes and threads, and how many downloads run at once."""
+
+    host: str
+    port: int = Field(ge=0, le=65535)
+    processes: int = Field(ge=1, le=64)
+    threads: int = Field(ge=4, le=4000)
+    max_downloads: int = Field(ge=1, le=4000)
+    trusted_proxies: int = Field(ge=0, le=5)
+    max_request_bytes: int = Field(ge=10_000)
+
+
+class DatabaseSection(_Section):
+    """`url` empty means SQLite in the data directory."""
+
+    url: SecretStr
+    pool_size: int = Field(ge=1, le=200)
+    busy_seconds: float = Field(gt=0, le=60)
+
+
+class Store(_Section):
+    """Where blobs lie; `path` empty means `store/` in the data directory."""
+
+    backend: Literal["local"]
+    path: str
+
+
+class Delivery(_Section):
+    """How bytes leave."""
+
+    mode: Literal["direct"]
+
+
+class Links(_Section):
+    """`ttl_seconds` above 0 caps every tier's own link life."""
+
+    ttl_seconds: int = Field(ge=0, le=86_400)
+
+
+class Sessions(_Section):
+    """How long a sign-in lasts."""
+
+    idle_seconds: int = Field(ge=60)
+    lifetime_seconds: int = Field(ge=60)
+
+
+class Tokens(_Section):
+    """Access tokens."""
+
+    longest_days: int = Field(ge=1, le=366)
+
+
+class Mail(_Section):
+    """Where mail goes; `log` writes a line a letter."""
+
+    backend: Literal["log"]
+
+
+class Limits(_Section):
+    """Rate limits, per address, in the notation of the `limits` package."""
+
+    enabled: bool
+    sign_in: str
+    registration: str
+    api: str
+
+
+class Publishing(_Section):
+    """Files of at least so many bytes are LFS files on the Hub wire."""
+
+    lfs_threshold_bytes: int = Field(ge=1)
+
+
+class Review(_Section):
+    """Domains where sharing one means nothing."""
+
+    public_mail_domains: tuple[str, ...]
+
+
+class Secrets(_Section):
+    """Keys in hex; empty means the files in `keys/` of the data directory. Newest link key last."""
+
+    link_keys: SecretStr
+    entry_key: SecretStr
+    session_key: SecretStr
+
+
+class Settings(_Section):
+    """All of it."""
+
+    site: Site
+    server: Server
+    database: DatabaseSection
+    store: Store
+    delivery: Delivery
+    links: Links
+    sessions: Sessions
+    tokens: Tokens
+    mail: Mail
+    limits: Limits
+    publishing: Publishing
+    review: Review
+    secrets: Secrets
+
+    @property
+    def is_loopback(self) -> bool:
+        """Say whether the public address is a loopback one over plain http."""
+        parts = urlsplit(self.site.public_url)
+        return parts.scheme == "http" and parts.hostname in {"127.0.0.1", "localhost", "::1"}
+
+
+_PREFIX = "GATEKEEPER_"
+# Not settings: what the command line and the tests read themselves.
+_OTHERS = {"GATEKEEPER_CONFIG", "GATEKEEPER_DATA"}
+
+Origins = dict[str, str]
+
+
+def load(
+    environment: Mapping[str, str] | None = None, overrides: Mapping[str, Any] | None = None
+) -> tuple[Settings, Origins]:
+    """Read the settings and say where each value came from.
+
+    `overrides` (dotted keys) win over the files and lose to the environment: what `demo` presets.
+    Raises: SettingsError.
+    """
+    env = os.environ if environment is None else environment
+    origins: Origins = {}
+    values: dict[str, Any] = {}
+    _merge(values, origins, _read(resources.directory("config") / "default.toml"), "default.toml")
+    if named := env.get("GATEKEEPER_CONFIG"):
+        _merge(values, origins, _read(Path(named)), named)
+    for key, value in (overrides or {}).items():
+        _put(values, origins, key, value, "command line")
+    for key, value, origin in _from_environment(env, values):
+        _put(values, origins, key, value, origin)
+    try:
+        settings = Settings.model_validate(values)
+    except ValidationError as error:
+        raise SettingsError(_explain(error, origins)) from None
+    _check_safety(settings)
+    return settings, origins
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text())
+    except OSError as error:
+        raise SettingsError(f"{path}: cannot be read: {error.strerror}") from error
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"{path}: {error}") from error
+
+
+def _merge(values: dict[str, Any], origins: Origins, table: dict[str, Any], origin: str) -> None:
+    for section, keys in table.items():
+        if not isinstance(keys, dict):
+            raise SettingsError(f"{origin}: {section} stands outside of any section")
+        for key, value in keys.items():
+            _put(values, origins, f"{section}.{key}", value, origin)
+
+
+def _put(values: dict[str, Any], origins: Origins, dotted: str, value: Any, origin: str) -> None:
+    section, _, key = dotted.partition(".")
+    values.setdefault(section, {})[key] = value
+    origins[dotted] = origin
+
+
+def _from_environment(
+    env: Mapping[str, str], known: Mapping[str, Any]
+) -> list[tuple[str, Any, str]]:
+    found = []
+    for name, raw in env.items():
+        is_ours = name.startswith(_PREFIX) and name not in _OTHERS
+        if not is_ours or name.startswith("GATEKEEPER_TEST_"):
+            continue
+        section, double, key = name.removeprefix(_PREFIX).lower().partition("__")
+        value = raw
+        if key.endswith("_file") and key not in known.get(section, {}):
+            key, value = key.removesuffix("_file"), _secret_file(name, raw)
+        if not double or key not in known.get(section, {}):
+            raise SettingsError(f"{name}: there is no setting {section}.{key}")
+        listed = isinstance(known[section][key], list)
+        found.append((f"{section}.{key}", value.split(",") if listed else value, name))
+    return found
+
+
+def _secret_file(name: str, path: str) -> str:
+    try:
+        return Path(path).read_text().strip()
+    except OSError as error:
+        raise SettingsError(f"{name}: {path} cannot be read: {error.strerror}") from error
+
+
+def _explain(error: ValidationError, origins: Origins) -> str:
+    lines = []
+    for fault in error.errors():
+        dotted = ".".join(str(step) for step in fault["loc"][:2])
+        lines.append(f"{origins.get(dotted, 'settings')}: {dotted}: {fault['msg']}")
+    return "\n".join(lines)
+
+
+def _check_safety(settings: Settings) -> None:
+    parts = urlsplit(settings.site.public_url)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.path not in {"", "/"}:
+        raise SettingsError("site.public_url must be like https://models.example.org")
+    if parts.scheme == "http" and not settings.is_loopback:
+        raise SettingsError("site.public_url must be https unless it is a loopback address")
+    url = settings.database.url.get_secret_value()
+    if settings.server.processes > 1 and not url.startswith("postgresql"):
+        raise SettingsError("server.processes: several processes need Postgres; SQLite has one")
+    if settings.server.processes > 1 and settings.limits.enabled:
+        raise SettingsError(
+            "limits.enabled: limits count per process; turn them off here and limit in the proxy"
+        )
+    if settings.server.max_downloads >= settings.server.threads:
+        raise SettingsError("server.max_downloads must leave threads free for pages")
+
+
+def masked(settings: Settings) -> dict[str, dict[str, Any]]:
+    """Return the effective settings with every secret hidden."""
+    dumped = settings.model_dump()
+    return {
+        section: {
+            key: ("********" if value.get_secret_value() else "")
+            if isinstance(value, SecretStr)
+            else value
+            for key, value in keys.items()
+        }
+        for section, keys in dumped.items()
+    }

@@ -1,0 +1,1 @@
+"""HTTP only: parse, call one service, present. Three dialects over one middle: pages, hub, api."""

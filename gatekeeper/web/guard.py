@@ -1,0 +1,74 @@
+"""What stands around every request: ids, security headers, limits on size, and the last frame.
+
+Not here: identity (identity), who may do what (services), how a dialect words an error.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Callable
+
+from flask import Flask, Response, g, request
+from werkzeug.exceptions import HTTPException
+
+from gatekeeper.domain.errors import GatekeeperError
+from gatekeeper.web.wiring import wiring
+
+log = logging.getLogger("gatekeeper.web")
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._:=;-]{1,128}")
+CSP = (
+    "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; "
+    "object-src 'none'"
+)
+_HEADERS = {
+    "Content-Security-Policy": CSP,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "X-Frame-Options": "DENY",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
+}
+
+ErrorAnswer = Callable[[Exception], Response]
+
+
+def install(app: Flask, fresh: Callable[[int], bytes], answer: ErrorAnswer) -> None:
+    """Put request ids, headers and the outermost error frame into the application.
+
+    `answer` gives the dialect's response to any exception; it must not raise.
+    """
+
+    @app.before_request
+    def name_request() -> None:
+        given = request.headers.get("X-Request-Id") or request.headers.get("X-Amzn-Trace-Id") or ""
+        g.request_id = given if _REQUEST_ID.fullmatch(given) else fresh(8).hex()
+
+    @app.after_request
+    def protect(response: Response) -> Response:
+        for name, value in _HEADERS.items():
+            response.headers.setdefault(name, value)
+        if wiring().secure_cookie:
+            response.headers.setdefault(
+                "Strict-Transport-Security", "max-age=63072000; includeSubDomains"
+            )
+        response.headers["X-Request-Id"] = g.get("request_id") or ""
+        if not request.path.startswith("/static/"):
+            response.headers.setdefault("Cache-Control", "private, no-store")
+            response.vary.update(["Authorization", "Cookie"])
+        return response
+
+    @app.errorhandler(Exception)
+    def last_frame(error: Exception) -> Response:
+        if not isinstance(error, HTTPException):
+            _log(error)
+        return answer(error)
+
+
+def _log(error: Exception) -> None:
+    if isinstance(error, GatekeeperError):
+        log.info("%s %s: %s", request.method, request.url_rule, type(error).__name__)
+    else:
+        log.exception("%s %s failed (%s)", request.method, request.url_rule, g.get("request_id"))

@@ -1,0 +1,1 @@
+"""The Hugging Face dialect: what a reader compares with the real client."""
