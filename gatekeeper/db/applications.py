@@ -3,41 +3,25 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
-from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from typing import Any
 
 from sqlalchemy import Connection, Row, Select, func, select, tuple_
 
 from gatekeeper.db import tables as t
 from gatekeeper.domain.applications import (
-    OPEN_STATES,
     Application,
     ApplicationId,
     ApplicationState,
     Message,
     Outcome,
+    QueueFilter,
     RejectReason,
 )
 from gatekeeper.domain.catalogue import ModelId
 from gatekeeper.domain.people import PersonId
 
 _A = t.applications.c
-
-
-@dataclass(frozen=True, slots=True)
-class QueueFilter:
-    """Which cases a queue shows; None means any. `namespaces` None means the whole site."""
-
-    namespaces: Collection[str] | None
-    states: Collection[ApplicationState] = tuple(OPEN_STATES)
-    assignee_id: PersonId | None = None
-    unassigned: bool = False
-    model_id: ModelId | None = None
-    submitted_before: datetime | None = None
-    after: tuple[datetime, str] | None = None
-    limit: int = 100
 
 
 class ApplicationReader:

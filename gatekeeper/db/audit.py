@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import hmac
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 import rfc8785
@@ -14,20 +13,8 @@ from sqlalchemy import Connection, Row, select
 
 from gatekeeper.db import ledger
 from gatekeeper.db import tables as t
-from gatekeeper.domain.ledger import CompactRange, Entry, TreeHead, leaf_hash
+from gatekeeper.domain.ledger import CompactRange, Entry, EntryFilter, TreeHead, leaf_hash
 from gatekeeper.domain.people import EventId
-
-
-@dataclass(frozen=True, slots=True)
-class EntryFilter:
-    """Which entries; `subjects` must all be mentioned. Pages go down from `before` (entry row)."""
-
-    subjects: Sequence[str] = ()
-    kinds: Sequence[str] = ()
-    since: datetime | None = None
-    until: datetime | None = None
-    before: int | None = None
-    limit: int = 50
 
 
 @dataclass(frozen=True, slots=True)

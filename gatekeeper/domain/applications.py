@@ -8,7 +8,7 @@ Not here: forms and their validation (forms), what a grant is (grants).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
@@ -160,6 +160,20 @@ class Message:
     text: str
     internal: bool
     at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class QueueFilter:
+    """Which cases a queue shows; None means any. `namespaces` None means the whole site."""
+
+    namespaces: Collection[str] | None = None
+    states: Collection[ApplicationState] = tuple(OPEN_STATES)
+    assignee_id: PersonId | None = None
+    unassigned: bool = False
+    model_id: ModelId | None = None
+    submitted_before: datetime | None = None
+    after: tuple[datetime, str] | None = None
+    limit: int = 100
 
 
 @dataclass(frozen=True, slots=True)

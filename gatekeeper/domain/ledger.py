@@ -7,7 +7,7 @@ Not here: canonical JSON and storage (db/ledger).
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -74,6 +74,18 @@ class Entry:
     actor_id: str | None
     data: dict[str, object]
     body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class EntryFilter:
+    """Which entries; `subjects` must all be mentioned. Pages go down from `before` (entry row)."""
+
+    subjects: Sequence[str] = ()
+    kinds: Sequence[str] = ()
+    since: datetime | None = None
+    until: datetime | None = None
+    before: int | None = None
+    limit: int = 50
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,11 +9,11 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from gatekeeper.db.audit import EntryFilter, Finding
+from gatekeeper.db.audit import Finding
 from gatekeeper.db.replay import compare as compare_tables
 from gatekeeper.domain.access import Reason, Refused
 from gatekeeper.domain.facts.audit import LedgerExported
-from gatekeeper.domain.ledger import Entry, TreeHead
+from gatekeeper.domain.ledger import Entry, EntryFilter, TreeHead
 from gatekeeper.domain.people import Context, Person, PersonId, Scope, SiteRole
 from gatekeeper.services.people import current, need_scope
 from gatekeeper.services.ports import House

@@ -6,8 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from gatekeeper.db.applications import QueueFilter
-from gatekeeper.db.audit import EntryFilter
 from gatekeeper.db.ephemeral import Draft
 from gatekeeper.db.unit_of_work import Readers
 from gatekeeper.domain.access import Reason, Refused
@@ -19,13 +17,14 @@ from gatekeeper.domain.applications import (
     Command,
     Hat,
     Message,
+    QueueFilter,
     commands_for,
 )
 from gatekeeper.domain.catalogue import Model, ModelId
 from gatekeeper.domain.errors import NotFound
 from gatekeeper.domain.forms import Form
 from gatekeeper.domain.grants import Grant
-from gatekeeper.domain.ledger import Entry
+from gatekeeper.domain.ledger import Entry, EntryFilter
 from gatekeeper.domain.people import Context, Person, PersonId, Role, SiteRole
 from gatekeeper.services.applications.decisions import hats_of
 from gatekeeper.services.applications.drafts import forms_of
@@ -93,6 +92,27 @@ class Mine:
     drafts: Sequence[Draft]
     applications: Sequence[Application]
     models: Mapping[ModelId, Model]
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """Who is signed in, and how many open cases they may read (None: they are no staff)."""
+
+    person: Person
+    queue_open: int | None
+
+
+def desk(house: House, ctx: Context) -> Desk | None:
+    """Return what every page shows of the actor; None for anybody not signed in."""
+    with house.db.reading() as read:
+        person = read.people.by_id(ctx.actor.person_id) if ctx.actor.person_id else None
+        if person is None:
+            return None
+        try:
+            namespaces = staff_namespaces(read, person)
+        except Refused:
+            return Desk(person, None)
+        return Desk(person, read.applications.count(QueueFilter(namespaces)))
 
 
 def mine(house: House, ctx: Context) -> Mine:
