@@ -33,7 +33,7 @@ from gatekeeper.web.hub import errors as hub_errors
 from gatekeeper.web.hub import rawpath
 from gatekeeper.web.hub import routes as hub
 from gatekeeper.web.pages import errors as page_errors
-from gatekeeper.web.pages import frame
+from gatekeeper.web.pages import routes as pages
 from gatekeeper.web.wiring import DownloadSlots, Wiring
 
 KEY_BYTES = 32
@@ -170,7 +170,7 @@ def create_app(settings: Settings, house: House, session_key: bytes) -> Flask:
     )
     identity.install(app)
     guard.install(app, clock.fresh, answer_error)
-    frame.install(app, settings.limits.sign_in, settings.limits.registration)
+    pages.install(app, settings.limits.sign_in, settings.limits.registration)
     for blueprint in (machines.blueprint, files.blueprint, api.blueprint, hub.blueprint):
         app.register_blueprint(blueprint)
     _wrap(app, settings.server.trusted_proxies)

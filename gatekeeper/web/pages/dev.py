@@ -1,0 +1,7 @@
+"""dev pages (being written)."""
+
+from __future__ import annotations
+
+from flask import Blueprint
+
+blueprint = Blueprint("dev", __name__)

@@ -1,0 +1,35 @@
+"""Every blueprint of the HTML dialect, and what stands before those that guess passwords."""
+
+from __future__ import annotations
+
+from flask import Flask
+from flask_limiter import Limiter
+from flask_limiter.util import get_remote_address
+
+from gatekeeper.web.pages import account, audit, dev, frame, review
+
+BLUEPRINTS = (
+    account.blueprint,
+    review.blueprint,
+    audit.blueprint,
+    dev.blueprint,
+)
+
+
+def install(app: Flask, sign_in_limit: str, registration_limit: str) -> None:
+    """Put every page into the application; the limits are in the notation of `limits`."""
+    for blueprint in BLUEPRINTS:
+        app.register_blueprint(blueprint)
+    frame.install(app, frozenset(blueprint.name for blueprint in BLUEPRINTS))
+    limiter = Limiter(get_remote_address, app=app, storage_uri="memory://")
+    for endpoint, limit in (
+        ("account.sign_in", sign_in_limit),
+        ("account.change_password", sign_in_limit),
+        ("account.register", registration_limit),
+        ("account.ask_reset", registration_limit),
+    ):
+        if endpoint not in app.view_functions:
+            continue  # WIP until account.py is in
+        view = app.view_functions[endpoint]
+        limited = limiter.limit(limit, methods=["POST"])(view)
+        app.view_functions[endpoint] = limited  # type: ignore[assignment]  it is not awaitable
