@@ -55,15 +55,12 @@ class AgreementReader:
         if not agreements:
             return {}
         a = t.acceptances.c
-        accepted = dict(
-            self._c.execute(
-                select(a.agreement_id, func.max(a.version))
-                .where(a.person_id == person_id, a.agreement_id.in_(agreements))
-                .group_by(a.agreement_id)
-            )
-            .tuples()
-            .all()
+        rows = self._c.execute(
+            select(a.agreement_id, func.max(a.version))
+            .where(a.person_id == person_id, a.agreement_id.in_(agreements))
+            .group_by(a.agreement_id)
         )
+        accepted = dict(rows.all())
         return {i: terms_state(self.versions(i), accepted.get(i)) for i in agreements}
 
     def acceptances_of(self, person_id: PersonId) -> list[Acceptance]:
