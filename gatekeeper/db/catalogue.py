@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, func, or_, select, tuple_
+from sqlalchemy import Connection, Row, Select, and_, func, or_, select, tuple_
 
 from gatekeeper.db import tables as t
 from gatekeeper.domain.catalogue import (
@@ -15,6 +16,7 @@ from gatekeeper.domain.catalogue import (
     File,
     Model,
     ModelId,
+    ModelOrder,
     Namespace,
     Ref,
     RefKind,
@@ -109,10 +111,11 @@ class CatalogueReader:
         author: str | None = None,
         search: str | None = None,
         gated: bool | None = None,
-        after: tuple[str, str] | None = None,
+        order: ModelOrder = ModelOrder.NAME,
+        after: tuple[str, ...] | None = None,
         limit: int = 100,
     ) -> list[Model]:
-        """Return models by name that this person may perhaps see, after a (namespace, name).
+        """Return models that this person may perhaps see, after a `place_of` one of them.
 
         The visibility filter is a superset of `access.decide(See)`; the caller still asks it.
         """
@@ -132,9 +135,7 @@ class CatalogueReader:
             open_tiers = [tier.code for tier in self.tiers if tier.is_open]
             inside = t.models.c.tier.in_(open_tiers)
             query = query.where(~inside if gated else inside)
-        if after is not None:
-            query = query.where(tuple_(t.models.c.namespace, t.models.c.name) > tuple_(*after))
-        return self._models(query.order_by(t.models.c.namespace, t.models.c.name).limit(limit))
+        return self._models(_in_order(query, order, after).limit(limit))
 
     def refs(self, model_id: ModelId) -> list[Ref]:
         """Return branches and tags, 'main' first."""
@@ -231,6 +232,34 @@ class CatalogueReader:
             created_at=row.created_at,
             changed_at=row.changed_at,
         )
+
+
+_TIMES = {ModelOrder.CHANGED: t.models.c.changed_at, ModelOrder.CREATED: t.models.c.created_at}
+
+
+def place_of(model: Model, order: ModelOrder) -> tuple[str, ...]:
+    """Return where a model stands in an order: (namespace, name), behind the time if it counts."""
+    name = (model.namespace, model.name)
+    match order:
+        case ModelOrder.NAME:
+            return name
+        case ModelOrder.CHANGED:
+            return (model.changed_at.isoformat(), *name)
+        case ModelOrder.CREATED:
+            return (model.created_at.isoformat(), *name)
+
+
+def _in_order(query: Select[Any], order: ModelOrder, after: tuple[str, ...] | None) -> Select[Any]:
+    names = (t.models.c.namespace, t.models.c.name)
+    time = _TIMES.get(order)
+    if time is None:
+        query = query.order_by(*names)
+        return query if after is None else query.where(tuple_(*names) > tuple_(*after))
+    query = query.order_by(time.desc(), *names)
+    if after is None:
+        return query
+    at, then = datetime.fromisoformat(after[0]), tuple_(*names) > tuple_(*after[1:])
+    return query.where(or_(time < at, and_(time == at, then)))
 
 
 def _perhaps_visible(person_id: PersonId | None) -> Any:

@@ -43,6 +43,14 @@ class RefKind(StrEnum):
     TAG = "tag"
 
 
+class ModelOrder(StrEnum):
+    """How a list of models is sorted: by name, or by a time, newest first."""
+
+    NAME = "name"
+    CHANGED = "changed"
+    CREATED = "created"
+
+
 @dataclass(frozen=True, slots=True)
 class Namespace:
     """What a model's name begins with."""

@@ -5,9 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from gatekeeper.db.catalogue import place_of
 from gatekeeper.db.unit_of_work import Readers
 from gatekeeper.domain.agreements import Agreement
-from gatekeeper.domain.catalogue import File, Model, ModelId, Ref, Release, Revision
+from gatekeeper.domain.catalogue import (
+    File,
+    Model,
+    ModelId,
+    ModelOrder,
+    Ref,
+    Release,
+    Revision,
+)
 from gatekeeper.domain.errors import NotFound
 from gatekeeper.domain.forms import Form, read_form
 from gatekeeper.domain.people import Context
@@ -60,6 +69,20 @@ class ModelView:
         """The last open model of the same release."""
         found = [j.model for j in self.siblings if j.model.tier.is_open]
         return found[-1] if found else None
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """A model as a client reads it: one revision and its files (None before the first publish)."""
+
+    judged: Judged
+    revision: Revision | None
+    files: Sequence[File]
+
+    @property
+    def model(self) -> Model:
+        """The model itself."""
+        return self.judged.model
 
 
 def releases(house: House, ctx: Context) -> list[ReleaseView]:
@@ -123,10 +146,11 @@ def list_models(
     author: str | None = None,
     search: str | None = None,
     gated: bool | None = None,
-    after: tuple[str, str] | None = None,
+    order: ModelOrder = ModelOrder.NAME,
+    after: tuple[str, ...] | None = None,
     limit: int = 100,
-) -> tuple[list[Judged], tuple[str, str] | None]:
-    """Return a page of models by name and where the next one begins (None at the end)."""
+) -> tuple[list[Judged], tuple[str, ...] | None]:
+    """Return a page of models and after which place the next one begins (None at the end)."""
     with house.db.reading() as read:
         person = access.person_of(read, ctx)
         rows = read.catalogue.list_models(
@@ -134,15 +158,68 @@ def list_models(
             author=author,
             search=search,
             gated=gated,
+            order=order,
             after=after,
             limit=limit + 1,
         )
         seen = access.visible(read, person, rows[:limit], ctx.now)
-    last = rows[limit - 1] if len(rows) > limit else None
-    return seen, (last.namespace, last.name) if last is not None else None
+    return seen, place_of(rows[limit - 1], order) if len(rows) > limit else None
 
 
-def history(house: House, view: ModelView) -> list[Revision]:
+def find(house: House, ctx: Context, namespace: str, name: str) -> Judged:
+    """Return one model with the verdict on fetching it; raises NotFound for hidden and missing."""
+    with house.db.reading() as read:
+        return access.find_model(read, ctx, namespace, name)
+
+
+def refs(house: House, ctx: Context, namespace: str, name: str) -> list[Ref]:
+    """Return a model's branches and tags; raises NotFound alike for hidden and missing."""
+    with house.db.reading() as read:
+        return read.catalogue.refs(access.find_model(read, ctx, namespace, name).model.id)
+
+
+def contents(
+    house: House, ctx: Context, namespace: str, name: str, revision: str = "main"
+) -> Contents:
+    """Return a model's files at a revision, and nothing around it; raises as `model`."""
+    with house.db.reading() as read:
+        judged = access.find_model(read, ctx, namespace, name)
+        found = _contents(read, judged, revision)
+        if found.revision is None and (revision != "main" or read.catalogue.refs(found.model.id)):
+            raise NoSuchRevision(f"{found.model.full_name} has no revision {revision}")
+    return found
+
+
+def heads(house: House, models: Sequence[Judged]) -> list[Contents]:
+    """Return the files on the main branch of models that were shown."""
+    with house.db.reading() as read:
+        return [_contents(read, judged, "main") for judged in models]
+
+
+def _contents(read: Readers, judged: Judged, revision: str) -> Contents:
+    at = read.catalogue.revision(judged.model.id, revision)
+    return Contents(judged, at, read.catalogue.files(at.id) if at is not None else ())
+
+
+def last_changes(house: House, found: Contents) -> dict[str, Revision]:
+    """Return which of the last hundred revisions gave each file its present bytes, by path."""
+    changed: dict[str, Revision] = {}
+    if found.revision is None:
+        return changed
+    with house.db.reading() as read:
+        line = read.catalogue.history(found.model.id, found.revision.id)
+        for revision, parent in zip(line, [*line[1:], None], strict=True):
+            old = read.catalogue.files(parent.id) if parent is not None else ()
+            before = {file.path: file.sha256 for file in old}
+            for file in found.files:
+                if before.get(file.path) != file.sha256:
+                    changed.setdefault(file.path, revision)
+            if len(changed) == len(found.files):
+                break
+    return changed
+
+
+def history(house: House, view: ModelView | Contents) -> list[Revision]:
     """Return the line of revisions of a model that was shown, newest first."""
     if view.revision is None:
         return []
@@ -150,7 +227,7 @@ def history(house: House, view: ModelView) -> list[Revision]:
         return read.catalogue.history(view.model.id, view.revision.id)
 
 
-def card(house: House, view: ModelView) -> str:
+def card(house: House, view: ModelView | Contents) -> str:
     """Return the Markdown of the model's README.md, '' when there is none (always an open file)."""
     readme = next((f for f in view.files if f.path == "README.md"), None)
     if readme is None:
