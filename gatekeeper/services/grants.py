@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 
 from gatekeeper.db.unit_of_work import Act, Readers
@@ -20,7 +21,7 @@ from gatekeeper.domain.grants import (
 )
 from gatekeeper.domain.links import GrantId
 from gatekeeper.domain.people import Context, Person, Role, Scope, SiteRole
-from gatekeeper.services.people import current, need_scope
+from gatekeeper.services.people import current, need_scope, normalise_email
 from gatekeeper.services.ports import House
 
 MAX_NOTE_CHARS = 4000
@@ -40,6 +41,42 @@ def mine(house: House, ctx: Context) -> list[Grant]:
     """Return the actor's grants, newest first."""
     with house.db.reading() as read:
         return read.grants.of_person(current(read, ctx).id)
+
+
+@dataclass(frozen=True, slots=True)
+class ListedGrant:
+    """A grant with its holder and the full names of its models."""
+
+    grant: Grant
+    person: Person | None
+    models: tuple[str, ...]
+
+
+def listed(
+    house: House, *, email: str | None = None, model: tuple[str, str] | None = None
+) -> list[ListedGrant]:
+    """Return grants of a person, of a model, or the newest of the site (operator)."""
+    with house.db.reading() as read:
+        if email is not None:
+            person = read.people.by_email(normalise_email(email))
+            found = read.grants.of_person(person.id) if person is not None else []
+        elif model is not None:
+            known = read.catalogue.model(*model)
+            found = read.grants.of_model(known.id) if known is not None else []
+        else:
+            found = read.grants.newest()
+        return _listed(read, found)
+
+
+def _listed(read: Readers, found: list[Grant]) -> list[ListedGrant]:
+    people = read.people.many({g.person_id for g in found})
+    models = read.catalogue.models_by_id({m for g in found for m in g.models})
+    return [
+        ListedGrant(
+            grant, people.get(grant.person_id), tuple(models[m].full_name for m in grant.models)
+        )
+        for grant in found
+    ]
 
 
 def change(

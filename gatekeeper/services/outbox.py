@@ -42,10 +42,10 @@ def _deliver_one(house: House, ctx: Context, mail: OwedMail) -> bool:
 
 
 def _write(house: House, ctx: Context, mail: OwedMail) -> Letter | None:
-    """Write one mail; None when its person was erased."""
+    """Write one mail; None when its person was erased or nothing is left to say."""
     with house.db.reading() as read:
         person = read.people.by_id(mail.person_id)
-        if person is None or not person.email:
+        if person is None or not person.email or _is_moot(mail, person):
             return None
         page = house.policy.public_url + _page(house, ctx, read, mail, person)
         values = {
@@ -56,6 +56,11 @@ def _write(house: House, ctx: Context, mail: OwedMail) -> Letter | None:
         }
     subject, text = house.write_letter(mail.kind, values)
     return Letter(person.email, subject, text, f"{mail.event_id}.{mail.id}")
+
+
+def _is_moot(mail: OwedMail, person: Person) -> bool:
+    """Say whether what the mail asks was done meanwhile."""
+    return mail.kind is NoticeKind.VERIFY_ADDRESS and person.is_verified
 
 
 def _page(house: House, ctx: Context, read: Readers, mail: OwedMail, person: Person) -> str:

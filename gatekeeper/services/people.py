@@ -126,6 +126,29 @@ def create_person(
     return person_id
 
 
+def first_admin_token(house: House, ctx: Context) -> str:
+    """Return the token of the address that makes the first administrator, good for a day."""
+    now = int(ctx.now.timestamp())
+    claim = Claim(ctx.fresh(12).hex(), "first-admin", "", now, now + VERIFY_SECONDS)
+    return house.links.sign(Purpose.FIRST_ADMIN, claim)
+
+
+def register_first_admin(house: House, ctx: Context, token: str, typed: Registration) -> None:
+    """Open the first account, verified and administrator; raises BadLink once anybody is here."""
+    _claim(house, ctx, Purpose.FIRST_ADMIN, token)
+    email = _check(typed)
+    hashed = _hash(typed.password)
+    with house.db.acting(ctx) as act:
+        act.lock("owner-names")
+        if act.people.anybody():
+            raise BadLink("this site has its first account already")
+        person_id = add_person(act, ctx, typed, email, hashed)
+        act.record(
+            f.AddressVerified(person_id, act.people.commitments(person_id)[0]),
+            f.SiteRoleGiven(person_id, SiteRole.ADMIN),
+        )
+
+
 def prove_address(house: House, ctx: Context, token: str) -> Person:
     """Verify the address a mailed token was sent to; proving it twice is fine.
 
@@ -263,6 +286,28 @@ def create_token(
         made = act.people.token(token_id)
     assert made is not None  # noqa: S101  it was recorded just now
     return made, text
+
+
+def find(house: House, email: str) -> Person:
+    """Return the person with this address (operator); raises NotFound."""
+    with house.db.reading() as read:
+        person = read.people.by_email(normalise_email(email))
+    if person is None:
+        raise NotFound("no such person")
+    return person
+
+
+def tokens_of(house: House, email: str) -> list[AccessToken]:
+    """Return a person's tokens (operator); raises NotFound."""
+    person = find(house, email)
+    with house.db.reading() as read:
+        return read.people.tokens_of(person.id)
+
+
+def my_tokens(house: House, ctx: Context) -> list[AccessToken]:
+    """Return the actor's own tokens, newest first."""
+    with house.db.reading() as read:
+        return read.people.tokens_of(current(read, ctx).id)
 
 
 def revoke_token(house: House, ctx: Context, token_id: TokenId) -> None:

@@ -12,7 +12,6 @@ from gatekeeper.db.ledger import Stamp
 from gatekeeper.domain.applications import ApplicationState as S
 from gatekeeper.domain.facts import ApplicationFact
 from gatekeeper.domain.facts import applications as f
-from gatekeeper.domain.sealed import Sealed
 
 
 def apply(connection: Connection, stamp: Stamp, fact: ApplicationFact) -> None:  # noqa: C901
@@ -31,11 +30,16 @@ def apply(connection: Connection, stamp: Stamp, fact: ApplicationFact) -> None: 
             _say(connection, stamp, fact, fact.author_id, internal=fact.internal)
             _change(connection, stamp, fact)
         case f.ApplicationApprovedFirst():
+            _say(connection, stamp, fact, fact.approver_id, internal=False)
             _change(
                 connection, stamp, fact, state=str(S.SECOND_APPROVAL),
                 first_approver_id=fact.approver_id, proposed_ends_on=fact.ends_on.isoformat(),
             )  # fmt: skip
-        case f.ApplicationApproved() | f.ApplicationAutoApproved():
+        case f.ApplicationApproved():
+            _say(connection, stamp, fact, fact.approver_id, internal=False)
+            ends_on = fact.ends_on.isoformat()
+            _change(connection, stamp, fact, state=str(S.APPROVED), proposed_ends_on=ends_on)
+        case f.ApplicationAutoApproved():
             ends_on = fact.ends_on.isoformat()
             _change(connection, stamp, fact, state=str(S.APPROVED), proposed_ends_on=ends_on)
         case f.ApplicationReturned():
@@ -76,15 +80,21 @@ def _claim(connection: Connection, stamp: Stamp, fact: f.ApplicationClaimed) -> 
 def _say(
     connection: Connection,
     stamp: Stamp,
-    fact: f.MessagePosted | f.InformationRequested | f.ApplicationReturned | f.ApplicationRejected,
+    fact: f.MessagePosted
+    | f.InformationRequested
+    | f.ApplicationReturned
+    | f.ApplicationApprovedFirst
+    | f.ApplicationApproved
+    | f.ApplicationRejected,
     author_id: str | None,
     *,
     internal: bool,
 ) -> None:
-    text: Sealed = fact.text
+    if fact.text is None:
+        return
     add(
         connection, t.messages, id=fact.message_id, application_id=fact.application_id,
-        author_id=author_id, **sealed("text", text), internal=internal, at=stamp.context.now,
+        author_id=author_id, **sealed("text", fact.text), internal=internal, at=stamp.context.now,
         event_id=stamp.event_id,
     )  # fmt: skip
 

@@ -70,6 +70,8 @@ class ApplicationApprovedFirst:
     approver_id: PersonId
     ends_on: date
     override: bool
+    message_id: str | None
+    text: Sealed | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +82,8 @@ class ApplicationApproved:
     approver_id: PersonId
     ends_on: date
     override: bool
+    message_id: str | None
+    text: Sealed | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,7 @@ from gatekeeper.domain.catalogue import Model
 from gatekeeper.domain.errors import NotFound, invalid
 from gatekeeper.domain.facts import applications as f
 from gatekeeper.domain.people import Context, Person, Role, Scope, SiteRole
+from gatekeeper.domain.sealed import Sealed
 from gatekeeper.services.applications import granting
 from gatekeeper.services.applications.drafts import MAX_MESSAGE_CHARS
 from gatekeeper.services.grants import end_of
@@ -165,13 +166,15 @@ def _approve(act: Act, ctx: Context, case: _Case, decision: Decision, override: 
     longest = granting.longest_days(case.models)
     ends_on = decision.ends_on or application.proposed_ends_on or end_of(ctx, longest).date()
     check_end(ends_on, ctx.now.date(), longest)
-    _say(act, ctx, case, decision.note)
     needs_two = max(m.tier.approvals for m in case.models) > 1
     if needs_two and application.state is not ApplicationState.SECOND_APPROVAL:
-        act.record(f.ApplicationApprovedFirst(application.id, me, ends_on, override))
+        first = f.ApplicationApprovedFirst(
+            application.id, me, ends_on, override, *_note(ctx, decision)
+        )
+        act.record(first)
         return
     check_second_approver(application, case.decider)
-    act.record(f.ApplicationApproved(application.id, me, ends_on, override))
+    act.record(f.ApplicationApproved(application.id, me, ends_on, override, *_note(ctx, decision)))
     granting.create_grant(act, ctx, application.id, ends_on)
 
 
@@ -182,14 +185,11 @@ def _check_lead(case: _Case) -> None:
         raise Refused(Reason.BLOCKLISTED, application_id=case.application.id)
 
 
-def _say(act: Act, ctx: Context, case: _Case, note: str) -> None:
-    if note.strip():
-        act.record(
-            f.MessagePosted(
-                case.application.id, ctx.new_id("msg"), case.decider.person.id,
-                ctx.sealed("text", note.strip()), internal=False,
-            )
-        )  # fmt: skip
+def _note(ctx: Context, decision: Decision) -> tuple[str | None, Sealed | None]:
+    """Return id and sealed text of what the decision says to the applicant, if anything."""
+    if not decision.note.strip():
+        return None, None
+    return ctx.new_id("msg"), ctx.sealed("text", decision.note.strip())
 
 
 def _reject(act: Act, ctx: Context, case: _Case, decision: Decision, _override: bool) -> None:

@@ -243,5 +243,5 @@ def _checks(
         Check("Terms", ok if accepted else watch, "accepted" if accepted else "a version is due"),
         Check("Account", bad if lead.suspended else ok,
               "suspended" if lead.suspended else "in good standing"),
-        Check("Earlier refusals", watch if refused else ok, str(len(refused)) if refused else "none"),
+        Check("Earlier refusals", watch if refused else ok, str(len(refused))),
     ]  # fmt: skip

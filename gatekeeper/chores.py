@@ -1,0 +1,74 @@
+"""What a server does beside requests: mail, counters, leaves, sweeping. No chore ever grants.
+
+Each chore is safe to run in several processes: leases and advisory locks are in the database.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from gatekeeper import clock
+from gatekeeper.domain.people import SYSTEM, Context
+from gatekeeper.services import downloads, outbox, sessions
+from gatekeeper.services.ports import House
+
+log = logging.getLogger("gatekeeper.chores")
+
+TICK_SECONDS = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class Chore:
+    """Something to do every so many ticks."""
+
+    name: str
+    every_ticks: int
+    do: Callable[[House, Context], object]
+
+
+# Leaves are at most a second behind (Postgres); the rest may wait.
+EVERYWHERE = (
+    Chore("sequence", 1, lambda house, _: house.db.is_postgres and house.db.sequence()),
+    Chore("counters", 20, downloads.flush_tally),
+)
+WORKER = (
+    Chore("mail", 4, outbox.deliver),
+    Chore("totals", 240, downloads.roll_up),
+    Chore("sweep", 2400, sessions.sweep),
+)
+
+
+class Round(threading.Thread):
+    """A thread that goes round the chores until it is told to stop, then once more."""
+
+    def __init__(self, house: House, chores: tuple[Chore, ...]) -> None:
+        super().__init__(name="chores", daemon=True)
+        self._house = house
+        self._chores = chores
+        self._stopping = threading.Event()
+
+    def run(self) -> None:
+        """Do each chore when its tick comes."""
+        tick = 0
+        while not self._stopping.wait(TICK_SECONDS):
+            tick += 1
+            for chore in self._chores:
+                if tick % chore.every_ticks == 0:
+                    self.do(chore)
+        for chore in self._chores:
+            self.do(chore)
+
+    def do(self, chore: Chore) -> None:
+        """Do one chore; whatever it raises is logged and the round goes on."""
+        try:
+            chore.do(self._house, clock.context_for(SYSTEM))
+        except Exception:  # the outermost frame of a background thread
+            log.exception("chore %s failed", chore.name)
+
+    def finish(self) -> None:
+        """Stop after one last round, so that counters and owed mail are not lost."""
+        self._stopping.set()
+        self.join(timeout=10)

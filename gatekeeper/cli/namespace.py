@@ -1,0 +1,39 @@
+"""`namespace`: organisations and who does what in them."""
+
+from __future__ import annotations
+
+import click
+
+from gatekeeper.cli.desk import Desk, command, pass_desk
+from gatekeeper.domain.people import Role
+from gatekeeper.services import people
+from gatekeeper.services.publishing import releases
+
+
+@click.group()
+def namespace() -> None:
+    """Namespaces and their members."""
+
+
+@namespace.command()
+@click.argument("name")
+@click.option("--title", required=True)
+@pass_desk
+@command
+def add(desk: Desk, name: str, title: str) -> None:
+    """Add a namespace."""
+    releases.add_namespace(desk.house, desk.context(), name, title)
+    click.echo(f"{name} is added.")
+
+
+@namespace.command()
+@click.argument("name")
+@click.argument("email")
+@click.option("--role", type=click.Choice(list(Role)), required=True)
+@click.option("--remove", is_flag=True)
+@pass_desk
+@command
+def member(desk: Desk, name: str, email: str, role: str, remove: bool) -> None:
+    """Give a person a role, or take it away."""
+    people.set_member(desk.house, desk.context(), name, email, Role(role), remove=remove)
+    click.echo(f"{email}: {role} in {name} {'removed' if remove else 'given'}.")

@@ -1,0 +1,105 @@
+"""`publish`: a folder becomes one revision of a model, or nothing."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, TaskID, TextColumn, TransferSpeedColumn
+from rich.progress import Progress as Bars
+
+from gatekeeper.cli.desk import Desk, command, pass_desk, two_parts
+from gatekeeper.domain.catalogue import AgreementId, Visibility
+from gatekeeper.services.publishing import folder, revisions
+from gatekeeper.services.publishing.revisions import Progress, Target
+
+
+@click.command()
+@click.argument("directory", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.argument("full_name", metavar="NS/NAME")
+@click.option("--release", required=True, metavar="NS/RELEASE")
+@click.option("--tier", required=True, help="T0 Open ... T5 Withheld.")
+@click.option("--title", default="", help="The model's title; its name when not given.")
+@click.option("--agreement", "agreements", multiple=True, metavar="ID")
+@click.option("--form", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--open-file", "open_files", multiple=True, help="A file open to everybody.")
+@click.option("--visibility", type=click.Choice(list(Visibility)), default=Visibility.PUBLIC)
+@click.option("--branch", default="main", show_default=True)
+@click.option("-m", "--message", default="")
+@click.option("--quiet", is_flag=True)
+@pass_desk
+@command
+def publish(
+    desk: Desk,
+    directory: Path,
+    full_name: str,
+    release: str,
+    tier: str,
+    title: str,
+    agreements: tuple[str, ...],
+    form: Path | None,
+    open_files: tuple[str, ...],
+    visibility: str,
+    branch: str,
+    message: str,
+    quiet: bool,
+) -> None:
+    """Hash and store the files of DIRECTORY and record one new revision.
+
+    Files that are stored already are skipped, so a publish that was stopped goes on where it was.
+    """
+    owner, name = two_parts(full_name, "a model")
+    release_owner, release_name = two_parts(release, "a release")
+    if owner != release_owner:
+        raise click.UsageError("a model belongs to a release of its own namespace")
+    target = Target(
+        namespace=owner,
+        name=name,
+        release=release_name,
+        tier=desk.house.tiers[tier],
+        title=title,
+        agreements=tuple(AgreementId(a) for a in agreements),
+        form=folder.read_form_file(form) if form is not None else None,
+        visibility=Visibility(visibility),
+        open_files=open_files,
+        branch=branch,
+        message=message,
+    )
+    with _shown(quiet=quiet) as on_progress:
+        done = revisions.publish(desk.house, desk.context(), directory, target, on_progress)
+    what = "published" if done.is_new else "unchanged"
+    click.echo(f"{full_name} {done.revision_id} {what}, {len(done.files)} files")
+
+
+@contextmanager
+def _shown(*, quiet: bool) -> Iterator[Callable[[Progress], None]]:
+    """Show a bar a file on a terminal, a line a file elsewhere, nothing when quiet."""
+    if quiet:
+        yield lambda _: None
+    elif sys.stderr.isatty():
+        columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
+        with Bars(*columns, TransferSpeedColumn(), console=Console(stderr=True)) as bars:
+            yield _bars(bars)
+    else:
+        yield _line
+
+
+def _bars(bars: Bars) -> Callable[[Progress], None]:
+    tasks: dict[str, TaskID] = {}
+
+    def move(progress: Progress) -> None:
+        if progress.path not in tasks:
+            tasks[progress.path] = bars.add_task(progress.path, total=progress.size_bytes)
+        bars.update(tasks[progress.path], completed=progress.done_bytes)
+
+    return move
+
+
+def _line(progress: Progress) -> None:
+    if progress.done_bytes == progress.size_bytes:
+        what = "kept" if progress.skipped else "stored"
+        click.echo(f"{what} {progress.path} ({progress.size_bytes} bytes)", err=True)

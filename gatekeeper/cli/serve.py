@@ -1,0 +1,150 @@
+"""`serve` and `worker`: the HTTP server (gunicorn gthread) and its chores.
+
+On SQLite one process serves and holds a lock on the data directory; the worker's chores run inside
+it, started after the fork. Threads, connections and the limit on open files are set together.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+import resource
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+from flask import Flask
+from gunicorn.app.base import BaseApplication
+
+from gatekeeper import app, chores
+from gatekeeper.cli.desk import Desk, command, pass_desk
+from gatekeeper.domain.errors import Unavailable
+from gatekeeper.settings import Settings
+
+FILES_BESIDE_THREADS = 256
+
+
+class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no type hints
+    """Gunicorn over our application; the House is made in each worker, after the fork."""
+
+    def __init__(self, desk: Desk, on_ready: Callable[[], None]) -> None:
+        self._desk = desk
+        self._settings = desk.settings
+        self._on_ready = on_ready
+        self._round: chores.Round | None = None
+        super().__init__()
+
+    def load_config(self) -> None:
+        """Set what the settings say; nothing is read from files or the environment."""
+        server = self._settings.server
+        options: dict[str, Any] = {
+            "bind": f"{server.host}:{server.port}",
+            "workers": server.processes,
+            "worker_class": "gthread",
+            "threads": server.threads,
+            "worker_connections": server.threads + 1000,
+            "backlog": 2048,
+            "keepalive": 5,
+            "graceful_timeout": 30,
+            "limit_request_line": 8190,
+            "loglevel": "warning",
+            "control_socket_disable": True,
+            "forwarded_allow_ips": "",
+            "proc_name": "gatekeeper",
+            "post_worker_init": self._ready,
+            "worker_exit": self._finished,
+        }
+        for key, value in options.items():
+            self.cfg.set(key, value)
+
+    def load(self) -> Flask:
+        """Make the application and start the chores, in the worker."""
+        house = self._desk.house
+        keys = app.read_keys(self._settings, self._desk.data)
+        own = chores.EVERYWHERE if house.db.is_postgres else chores.EVERYWHERE + chores.WORKER
+        if self._desk.is_demo:
+            own = chores.EVERYWHERE + chores.WORKER
+        self._round = chores.Round(house, own)
+        self._round.start()
+        return app.create_app(self._settings, house, keys.sessions)
+
+    def _ready(self, worker: Any) -> None:
+        if worker.age == 1:
+            self._on_ready()
+
+    def _finished(self, _arbiter: Any, _worker: Any) -> None:
+        if self._round is not None:
+            self._round.finish()
+
+
+def lock_data(data: Path) -> int:
+    """Take the lock of a data directory; raises Unavailable when another server holds it."""
+    descriptor = os.open(data / "serve.lock", os.O_RDWR | os.O_CREAT, 0o640)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise Unavailable(f"another server runs on {data}") from error
+    return descriptor
+
+
+def run(desk: Desk, on_ready: Callable[[], None]) -> None:
+    """Serve until a signal ends it; `on_ready` is called when requests are answered."""
+    settings = desk.settings
+    lock = lock_data(desk.data) if not settings.database.url.get_secret_value() else None
+    desk.house.db.close()  # checked; each worker opens its own after the fork
+    desk.close()
+    _raise_file_limit(settings)
+    try:
+        Server(desk, on_ready).run()
+    finally:
+        if lock is not None:
+            os.close(lock)
+
+
+def configure_logging(file: Path | None = None) -> None:
+    """Log to stderr or a file, a line an event; links and tokens are never logged."""
+    handler = logging.StreamHandler(sys.stderr) if file is None else logging.FileHandler(file)
+    logging.basicConfig(
+        level=logging.INFO,
+        format="%(asctime)s %(levelname)s %(name)s %(message)s",
+        handlers=[handler],
+    )
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+
+
+def _raise_file_limit(settings: Settings) -> None:
+    wanted = 2 * settings.server.threads + 1000 + FILES_BESIDE_THREADS
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < wanted:
+        limit = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
+
+
+@click.command()
+@pass_desk
+@command
+def serve(desk: Desk) -> None:
+    """Serve pages, downloads and APIs."""
+    public = desk.settings.site.public_url
+    configure_logging()
+    run(desk, lambda: print(f"Gatekeeper is ready at {public}", flush=True))
+
+
+@click.command()
+@pass_desk
+@command
+def worker(desk: Desk) -> None:
+    """Send mail and do the other chores, for servers on Postgres; ends on SIGTERM or Ctrl-C."""
+    configure_logging()
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    rounds = chores.Round(desk.house, chores.EVERYWHERE + chores.WORKER)
+    rounds.start()
+    stop.wait()
+    rounds.finish()
