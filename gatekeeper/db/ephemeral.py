@@ -225,15 +225,18 @@ class Ephemeral:
 
     @writes
     def claim_key(
-        self, person_id: PersonId, key: str, request_sha256: str, now: datetime
+        self, person_id: PersonId, key: str, request_sha256: str, now: datetime, since: datetime
     ) -> IdempotentAnswer | None:
-        """Claim a key for a request; return what an earlier request with it asked and got."""
-        where = (t.idempotency_keys.c.person_id == person_id, t.idempotency_keys.c.key == key)
-        row = self._c.execute(
-            select(t.idempotency_keys).where(*where).with_for_update()
-        ).one_or_none()
+        """Claim a key for a request; return what an earlier one, later than `since`, asked and got.
+
+        The caller serialises claims of one key.
+        """
+        k = t.idempotency_keys.c
+        where = (k.person_id == person_id, k.key == key)
+        row = self._c.execute(select(t.idempotency_keys).where(*where, k.at > since)).one_or_none()
         if row is not None:
             return IdempotentAnswer(row.request_sha256, row.status, row.answer)
+        self._c.execute(delete(t.idempotency_keys).where(*where))
         self._c.execute(
             insert(t.idempotency_keys).values(
                 person_id=person_id, key=key, request_sha256=request_sha256, at=now

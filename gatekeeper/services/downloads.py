@@ -219,6 +219,21 @@ def issue_link(house: House, ctx: Context, ref: FileRef) -> IssuedLink:
     return IssuedLink(address(house, link), link.expires_at, ready.file, link.id)
 
 
+def repeat_link(house: House, ctx: Context, link_id: LinkId) -> IssuedLink:
+    """Sign the claim of a link the actor was issued once more: the same address, nothing new.
+
+    Raises: NotFound for a link that is not the actor's.
+    """
+    with house.db.reading() as read:
+        link = read.grants.link(link_id)
+        if link is None or link.person_id != current(read, ctx).id:
+            raise NotFound("no such link")
+        file = read.catalogue.file(link.revision_id, link.path)
+    if file is None:
+        raise NotFound("no such link")
+    return IssuedLink(address(house, link), link.expires_at, file, link.id)
+
+
 def _link(
     house: House, ctx: Context, link_id: LinkId, person: Person, ready: Ready, verdict: Verdict
 ) -> Link:

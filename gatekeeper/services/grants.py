@@ -104,7 +104,7 @@ def change(
         hats = hats_for(act, ctx, grant) if grant is not None else frozenset[GrantHat]()
         if grant is None or not hats:
             raise NotFound("no such grant")
-        if hats != {GrantHat.HOLDER}:
+        if command is not GrantCommand.RELINQUISH:
             need_scope(ctx, Scope.REVIEW)
         check_grant_command(command, grant, hats, ctx.now)
         act.record(_fact(ctx, grant, command, reason, note))

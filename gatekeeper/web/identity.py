@@ -148,8 +148,19 @@ def context_for() -> Context:
     where anonymous would do: a script should learn that its token is dead.
     """
     if "context" not in g:
-        g.context = new_context(_actor())
+        g.context = new_context(_bearer() or _session_actor())
     found: Context = g.context
+    return found
+
+
+def bearer_context() -> Context:
+    """Return the Context of an API call: the bearer's or anonymous; a cookie counts for nothing.
+
+    Raises: BadCredentials, as `context_for`.
+    """
+    if "bearer_context" not in g:
+        g.bearer_context = new_context(_bearer() or ANONYMOUS)
+    found: Context = g.bearer_context
     return found
 
 
@@ -161,10 +172,10 @@ def session_context() -> Context:
     return found
 
 
-def _actor() -> Actor:
+def _bearer() -> Actor | None:
     header = request.headers.get("Authorization")
     if header is None:
-        return _session_actor()
+        return None
     scheme, _, text = header.partition(" ")
     if scheme.lower() != "bearer":
         raise BadCredentials("use Authorization: Bearer gk_...")

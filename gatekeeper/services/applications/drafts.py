@@ -147,6 +147,7 @@ def withdraw(
         if application is None:
             if draft is None or draft.lead_id != person.id:
                 raise NotFound("no such application")
+            _check_draft(draft, version)
             act.ephemeral.delete_draft(application_id)
             return None
         if application.lead_id != person.id:
@@ -181,13 +182,17 @@ def _open_draft(
         check_command(Command.SUBMIT, application, frozenset({Hat.LEAD}))
         return draft or _copy(application, ctx)
     assert draft is not None  # noqa: S101  somebody owns it
+    _check_draft(draft, version)
+    return draft
+
+
+def _check_draft(draft: Draft, version: int | None) -> None:
     if version is not None and version != draft.version:
         raise Conflict(
             "this draft was saved elsewhere meanwhile",
             state=ApplicationState.DRAFT,
             version=draft.version,
         )
-    return draft
 
 
 def _copy(application: Application, ctx: Context) -> Draft:

@@ -25,10 +25,10 @@ from gatekeeper.domain.errors import NotFound
 from gatekeeper.domain.forms import Form
 from gatekeeper.domain.grants import Grant
 from gatekeeper.domain.ledger import Entry, EntryFilter
-from gatekeeper.domain.people import Context, Person, PersonId, Role, SiteRole
+from gatekeeper.domain.people import Context, Person, PersonId, Role, Scope, SiteRole
 from gatekeeper.services.applications.decisions import hats_of
 from gatekeeper.services.applications.drafts import forms_of
-from gatekeeper.services.people import current
+from gatekeeper.services.people import current, need_scope
 from gatekeeper.services.ports import House
 
 
@@ -137,13 +137,20 @@ def draft(house: House, ctx: Context, application_id: ApplicationId) -> tuple[Dr
 
 
 def open_case(house: House, ctx: Context, application_id: ApplicationId) -> Dossier:
-    """Return a case to its lead or to staff around its models; raises NotFound to anybody else."""
+    """Return a case to its lead or to staff around its models; raises NotFound to anybody else.
+
+    Who leads a case reads it as its lead, whatever else they are: no notes, no checks.
+    """
     with house.db.reading() as read:
         person = current(read, ctx)
         application = read.applications.by_id(application_id)
         hats = hats_of(read, person, application) if application is not None else frozenset()
         if application is None or not hats:
             raise NotFound("no such application")
+        if Hat.LEAD in hats:
+            hats = frozenset({Hat.LEAD})
+        else:
+            need_scope(ctx, Scope.REVIEW)
         return _dossier(house, read, application, hats)
 
 
@@ -163,7 +170,11 @@ def staff_namespaces(read: Readers, person: Person) -> frozenset[str] | None:
 
 
 def queue(house: House, ctx: Context, want: QueueFilter) -> tuple[list[QueueRow], int]:
-    """Return the cases the actor may work on, oldest first, and how many the filter holds."""
+    """Return the cases the actor may work on, oldest first, and how many the filter holds.
+
+    Raises: Refused for somebody who is no staff, or through a token that was not made for it.
+    """
+    need_scope(ctx, Scope.REVIEW)
     with house.db.reading() as read:
         person = current(read, ctx)
         want = replace(want, namespaces=staff_namespaces(read, person))
