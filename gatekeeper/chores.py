@@ -38,6 +38,7 @@ WORKER = (
     Chore("mail", 4, outbox.deliver),
     Chore("totals", 240, downloads.roll_up),
     Chore("sweep", 2400, sessions.sweep),
+    Chore("unfinished blobs", 14_400, lambda house, _: house.objects.sweep(24 * 3600)),
 )
 
 

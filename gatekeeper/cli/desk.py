@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,7 +20,7 @@ import click
 from gatekeeper import app, clock
 from gatekeeper.db import migrations
 from gatekeeper.domain.access import Refused
-from gatekeeper.domain.errors import GatekeeperError, IntegrityBroken, NotFound
+from gatekeeper.domain.errors import GatekeeperError, IntegrityBroken, NotFound, Unavailable
 from gatekeeper.domain.people import OPERATOR, Context
 from gatekeeper.services.ports import House
 from gatekeeper.settings import Settings, SettingsError, load
@@ -142,3 +144,13 @@ def two_parts(text: str, what: str) -> tuple[str, str]:
     if not (owner and slash and name) or "/" in name:
         raise click.UsageError(f"{what} is written owner/name, not {text!r}")
     return owner, name
+
+
+def lock_data(data: Path) -> int:
+    """Take the lock of a data directory; raises Unavailable when another server holds it."""
+    descriptor = os.open(data / "serve.lock", os.O_RDWR | os.O_CREAT, 0o640)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise Unavailable(f"another server runs on {data}") from error
+    return descriptor

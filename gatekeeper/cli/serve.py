@@ -6,7 +6,6 @@ it, started after the fork. Threads, connections and the limit on open files are
 
 from __future__ import annotations
 
-import fcntl
 import logging
 import os
 import resource
@@ -18,12 +17,10 @@ from pathlib import Path
 from typing import Any
 
 import click
-from flask import Flask
 from gunicorn.app.base import BaseApplication
 
 from gatekeeper import app, chores
-from gatekeeper.cli.desk import Desk, command, pass_desk
-from gatekeeper.domain.errors import Unavailable
+from gatekeeper.cli.desk import Desk, command, lock_data, pass_desk
 from gatekeeper.settings import Settings
 
 FILES_BESIDE_THREADS = 256
@@ -62,7 +59,7 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no type hin
         for key, value in options.items():
             self.cfg.set(key, value)
 
-    def load(self) -> Flask:
+    def load(self) -> Any:
         """Make the application and start the chores, in the worker."""
         house = self._desk.house
         keys = app.read_keys(self._settings, self._desk.data)
@@ -80,16 +77,6 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no type hin
     def _finished(self, _arbiter: Any, _worker: Any) -> None:
         if self._round is not None:
             self._round.finish()
-
-
-def lock_data(data: Path) -> int:
-    """Take the lock of a data directory; raises Unavailable when another server holds it."""
-    descriptor = os.open(data / "serve.lock", os.O_RDWR | os.O_CREAT, 0o640)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        raise Unavailable(f"another server runs on {data}") from error
-    return descriptor
 
 
 def run(desk: Desk, on_ready: Callable[[], None]) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from gatekeeper import app
-from gatekeeper.cli.desk import BROKEN, Desk, as_json, command, pass_desk
+from gatekeeper.cli.desk import BROKEN, Desk, as_json, command, lock_data, pass_desk
 from gatekeeper.db import migrations
 from gatekeeper.db.engine import make_engine
 from gatekeeper.services import people, storage
@@ -49,7 +49,10 @@ def db() -> None:
 @pass_desk
 @command
 def upgrade(desk: Desk) -> None:
-    """Bring the schema to this version; nothing else may be serving from an SQLite file."""
+    """Bring the schema to this version; raises when a server runs on the same SQLite file."""
+    if not desk.settings.database.url.get_secret_value():
+        desk.data.mkdir(parents=True, exist_ok=True, mode=0o750)
+        lock_data(desk.data)  # until this process ends
     _upgrade(desk)
     click.echo("The schema is current.")
 

@@ -14,9 +14,10 @@ from typing import Any, ParamSpec, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import QueuePool
 
-from gatekeeper.domain.errors import Unavailable
+from gatekeeper.domain.errors import Busy, Unavailable
 
 # Which named writer runs now; the fence in the tests fails any write while it is None.
 writer: ContextVar[str | None] = ContextVar("writer", default=None)
@@ -98,6 +99,8 @@ def storage_faults() -> Iterator[None]:
     """Turn a database that is down, locked, full or read-only into `Unavailable`."""
     try:
         yield
+    except PoolTimeout as error:
+        raise Busy("every database connection is taken") from error
     except OperationalError as error:
         raise Unavailable("the database is not available; nothing was changed") from error
     except DBAPIError as error:
