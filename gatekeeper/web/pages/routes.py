@@ -32,4 +32,4 @@ def install(app: Flask, sign_in_limit: str, registration_limit: str) -> None:
             continue  # WIP until account.py is in
         view = app.view_functions[endpoint]
         limited = limiter.limit(limit, methods=["POST"])(view)
-        app.view_functions[endpoint] = limited  # type: ignore[assignment]  it is not awaitable
+        app.view_functions[endpoint] = limited  # type: ignore[assignment]
