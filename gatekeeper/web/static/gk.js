@@ -1,11 +1,11 @@
-// Gatekeeper's only script; every page works without it. It is loaded in <head> without defer, so that
-// the chosen theme is there before the first paint.
+// Gatekeeper's only script; every page works without it. Loaded in <head> without defer, so that the
+// chosen theme is there before the first paint.
 "use strict";
 const root = document.documentElement;
 const $ = (selector, within = document) => within.querySelector(selector);
-const $$ = (selector, within = document) => [...within.querySelectorAll(selector)];
+const $$ = (selector) => [...document.querySelectorAll(selector)];
 const say = (text) => { $("#live").textContent = text; };
-const store = globalThis.localStorage;   // no cookie: what is chosen stays in this browser
+const store = globalThis.localStorage;   // no cookie: it stays in this browser
 
 // Theme: system, light, dark
 const paint = () => {
@@ -26,7 +26,7 @@ const copy = async (button) => {
   setTimeout(() => { button.textContent = label; }, 1600);
 };
 
-// Swap: <a data-swap="#id"> and <form data-swap="#id"> fetch the page and replace that one element
+// Swap: <a data-swap="#id">, <form data-swap="#id"> fetch the page and replace that one element
 const swap = async (url, selector, init) => {
   try {
     const reply = await fetch(url, init);
@@ -35,7 +35,7 @@ const swap = async (url, selector, init) => {
     $(selector).replaceWith(fresh);
     history.pushState({}, "", reply.url);
     say(fresh.dataset.say || "");
-  } catch { say("No connection. Nothing was sent."); }
+  } catch { say("No connection."); }
 };
 addEventListener("popstate", () => { if ($("[data-swap]")) location.reload(); });
 const choose = (item) => $$("[data-item]").forEach((one) => { one.ariaCurrent = one === item ? "true" : null; });
@@ -88,18 +88,19 @@ document.addEventListener("keydown", (event) => {
   }
 });
 
-// Drafts: <form data-autosave="/url"> posts itself 1.5 s after a change; [data-saved] says how it went
+// Drafts: <form data-autosave="/url"> is posted 1.5 s after a change; [data-saved] says how it went
 const autosave = (form) => {
   const save = async () => {
     let said = "Not saved: no connection. Keep this page open.";
     try {
       const reply = await fetch(form.dataset.autosave, { method: "POST", body: new FormData(form) });
-      said = reply.status === 409 ? "Not saved: changed in another window. Reload first." : "Not saved. Try “Save and leave”.";
+      said = reply.status === 409 ? "Changed in another window. Reload first." : "Not saved. Try “Save and leave”.";
       if (reply.ok) {
         form.elements.version.value = (await reply.json()).version;
         said = "Saved just now";
       }
-    } finally { $("[data-saved]", form).textContent = said; }
+    } catch { /* said above */ }
+    $("[data-saved]", form).textContent = said;
   };
   let timer;
   form.addEventListener("input", () => { clearTimeout(timer); timer = setTimeout(save, 1500); });
@@ -109,11 +110,11 @@ const autosave = (form) => {
 document.addEventListener("DOMContentLoaded", () => {
   paint();
   $$("[data-autosave]").forEach(autosave);
-  $$("[data-count]").forEach((count) => {      // characters used in a field
+  $$("[data-count]").forEach((count) => {      // characters used
     const box = $(count.dataset.count);
     box.addEventListener("input", () => { count.textContent = box.value.length.toLocaleString("en"); });
   });
-  $$(".tools > input").forEach((radio) => {    // the tool chosen last is chosen on every page
+  $$(".tools > input").forEach((radio) => {    // the same tool on every page
     radio.checked ||= radio.value === store.tool;
     radio.addEventListener("change", () => { store.tool = radio.value; });
   });
