@@ -1,4 +1,6 @@
-"""Every table, without behaviour. Columns named `*_value` and `*_salt` may be erased at any time.
+"""Every table, without behaviour, in one file: the schema is read whole.
+
+Columns named `*_value` and `*_salt` may be erased at any time.
 
 Audited tables are projections of the ledger: only `changes` writes them, from a fact, and each row
 points to the event that last changed it. Not audited: the last block (ephemeral, outbox).

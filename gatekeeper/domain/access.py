@@ -1,9 +1,10 @@
 """The one rule: who may see a model and fetch its files. The only place that says yes.
 
-`decide` walks one ordered table of clauses; the first that fails gives the reason. Every door asks
-it: catalogue, Hub tree, downloads, link redemption, each byte range, mails, explanations. Expiry is
-decided by comparing with `now`. Lists may use a tested superset of it as an SQL filter; they never
-say yes by themselves. Source: interface.md, Meanings ("Who may fetch"); governance.md 3.4, 5.2.
+`decide` walks one ordered table of clauses; the first that fails gives the reason. Kept whole, so
+that somebody can read it from top to bottom. Every door asks it: catalogue, Hub tree, downloads,
+link redemption, each byte range, mails, explanations. Expiry is decided by comparing with `now`.
+Lists may use a tested superset of it as an SQL filter; they never say yes by themselves.
+Source: interface.md, Meanings ("Who may fetch"); governance.md 3.4, 5.2.
 
 Not here: words for people (web/wording), token scopes (web/guard), recording (services/downloads).
 """
