@@ -82,6 +82,15 @@ def show(house: House, agreement_id: AgreementId, version: int | None = None) ->
     raise NotFound("no such agreement")
 
 
+def mine(house: House, ctx: Context) -> list[tuple[Acceptance, Agreement]]:
+    """Return what the actor accepted, newest first, each with the version it binds."""
+    with house.db.reading() as read:
+        accepted = read.agreements.acceptances_of(current(read, ctx).id)
+        ids = {a.agreement_id for a in accepted}
+        texts = {(v.id, v.version): v for i in ids for v in read.agreements.versions(i)}
+    return [(a, texts[a.agreement_id, a.version]) for a in accepted]
+
+
 def accept(
     house: House,
     ctx: Context,

@@ -81,6 +81,12 @@ def end_mine(house: House, ctx: Context, session_digest: str) -> None:
         act.ephemeral.end_session(session_digest)
 
 
+def end_others(house: House, ctx: Context, kept_digest: str) -> None:
+    """End every session of the actor but one."""
+    with house.db.acting(ctx) as act:
+        act.ephemeral.end_sessions_of(current(act, ctx).id, but=kept_digest)
+
+
 def sweep(house: House, ctx: Context) -> None:
     """Delete what has ended."""
     with house.db.acting(ctx) as act:
