@@ -1,13 +1,135 @@
-"""Errors of the Hub dialect (placeholder)."""
+"""Errors as the Hub's clients understand them: status, X-Error-Code, X-Error-Message, JSON body.
 
-from flask import Response
+One table. Every refusal of a visible model is GatedRepo with this person's next step; hidden and
+missing are the same answer. A denial without its code would be taken for a network fault.
+Source: hf-wire.md 0 and 2; huggingface_hub, `utils/_http.py` (hf_raise_for_status).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from http import HTTPStatus
+
+from flask import Response, jsonify
+from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import NotFound as NoSuchAddress
+
+from gatekeeper.domain import errors as e
+from gatekeeper.domain.access import Reason, Refused
+from gatekeeper.services.downloads import NoSuchFile, NoSuchRevision
+from gatekeeper.web.hub.parse import base
+from gatekeeper.web.identity import context_for
+from gatekeeper.web.wording import step
+
+_OURS = re.compile(
+    r"/api/(?!v1(?:/|$))"
+    r"|/(?:datasets/|spaces/)?[^/]+(?:/[^/]+)?/resolve/"
+    r"|/[^/]+/[^/]+/(?:info/|git-(?:upload|receive)-pack$)"
+)
+# The very words by which a client tells a bad token from a missing repository.
+BAD_TOKEN = "Invalid credentials in Authorization header"  # noqa: S105  no password
+CHALLENGE = 'Bearer realm="Authentication required", charset="UTF-8"'
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a client is told: `code` is the class of its exception, '' for a plain HTTP error."""
+
+    status: int
+    message: str
+    code: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 def is_ours(path: str) -> bool:
     """Say whether a path belongs to the Hub dialect."""
-    return path.startswith("/api/") or "/resolve/" in path
+    return _OURS.match(path) is not None
 
 
 def answer(error: Exception) -> Response:
     """Answer an exception."""
-    return Response(str(error), 500)
+    reply = _domain_reply(error) or _http_reply(error)
+    response = jsonify({"error": reply.message})
+    response.status_code = reply.status
+    response.headers["X-Error-Message"] = one_line(reply.message)
+    if reply.code:
+        response.headers["X-Error-Code"] = reply.code
+    if reply.status == HTTPStatus.UNAUTHORIZED:
+        response.headers["WWW-Authenticate"] = CHALLENGE
+    response.headers.update(reply.headers)
+    return response
+
+
+def one_line(text: str) -> str:
+    """Return the text as a header may carry it: one line of printable ASCII."""
+    plain = " ".join(text.split()).encode("ascii", "replace").decode()
+    return "".join(c if c.isprintable() else "?" for c in plain)
+
+
+def _domain_reply(error: Exception) -> Reply | None:
+    match error:
+        case Refused():
+            return _refused(error)
+        case NoSuchFile():
+            commit = {"X-Repo-Commit": error.revision_id} if error.revision_id else {}
+            return Reply(404, "Entry not found", "EntryNotFound", commit)
+        case NoSuchRevision():
+            return Reply(404, "Invalid rev id", "RevisionNotFound")
+        case e.NotFound():
+            return _not_found()
+        case e.BadCredentials():
+            return Reply(401, BAD_TOKEN)
+        case e.Busy():
+            message = f"The server cannot answer this now: {error}. Try again in a moment."
+            return Reply(503, message, headers={"Retry-After": str(error.retry_after_seconds)})
+        case e.GatekeeperError():
+            return Reply(_STATUSES.get(type(error), 500), _words(error))
+        case _:
+            return None
+
+
+_STATUSES: Mapping[type[Exception], int] = {
+    e.Invalid: 400,
+    e.NotAllowed: 403,
+    e.BadLink: 403,
+    e.Conflict: 409,
+    e.TermsOutdated: 409,
+    e.TooLarge: 413,
+}
+
+
+def _words(error: e.GatekeeperError) -> str:
+    return str(error) if type(error) in _STATUSES else "The server failed; its operator can see why"
+
+
+def _refused(error: Refused) -> Reply:
+    if error.reason is Reason.NOT_VISIBLE:
+        return _not_found()
+    said = step(error)
+    message = f"{said.said} {said.do} {base()}{said.page}"
+    status = 401 if error.reason is Reason.NO_ACCOUNT else 403
+    return Reply(status, message, "GatedRepo" if error.model else "")
+
+
+def _not_found() -> Reply:
+    if _is_anonymous():
+        return Reply(401, "Invalid username or password.", "RepoNotFound")
+    return Reply(404, "Repository not found", "RepoNotFound")
+
+
+def _is_anonymous() -> bool:
+    try:
+        return context_for().actor.person_id is None
+    except e.BadCredentials:
+        return True
+
+
+def _http_reply(error: Exception) -> Reply:
+    if not isinstance(error, HTTPException) or error.code is None:
+        return Reply(500, "The server failed; its operator can see why")
+    if error.description == NoSuchAddress.description:
+        return Reply(404, "There is nothing at this address")
+    kept = {k: v for k, v in error.get_headers() if k in {"Allow", "Retry-After", "Content-Range"}}
+    return Reply(error.code, error.description or error.name, headers=kept)

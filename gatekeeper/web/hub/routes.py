@@ -1,5 +1,226 @@
-"""Routes of the Hub dialect (placeholder)."""
+"""Routes of the Hub dialect, reading: what `hf download` and huggingface_hub ask with HF_ENDPOINT.
 
-from flask import Blueprint
+Each parses, calls one service and presents. Bytes leave from this origin without a redirect, and
+carry no Xet hash. Metadata of a gated model is public; of a hidden one nothing is. Who acts is
+asked first, so that a dead token is told so even where anybody may read.
+Source: hf-wire.md 1, 5 and 6.
+
+Not here: publishing over this protocol (refused below), deciding on requests, datasets and spaces.
+"""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response, jsonify, request
+from werkzeug.exceptions import MethodNotAllowed
+from werkzeug.exceptions import NotFound as NoSuchAddress
+
+from gatekeeper.domain.catalogue import Revision
+from gatekeeper.domain.errors import BadCredentials, NotAllowed, NotFound
+from gatekeeper.domain.people import Role
+from gatekeeper.services import access, catalogue, downloads, profile
+from gatekeeper.services.catalogue import Contents
+from gatekeeper.web import streaming
+from gatekeeper.web.hub import card as cards
+from gatekeeper.web.hub import parse, rawpath, wire
+from gatekeeper.web.hub.tree import Tree
+from gatekeeper.web.identity import context_for
+from gatekeeper.web.wiring import house
 
 blueprint = Blueprint("hub", __name__)
+blueprint.record(rawpath.add_converters)
+
+MODEL = "/api/models/<segment:namespace>/<segment:name>"
+TREE_PAGE = 1000
+# Filters on what no model here has: they match nothing, and are not passed over in silence.
+UNKNOWN_FILTERS = ("apps", "inference", "inference_provider", "num_parameters")
+NO_UPLOADS = "uploading over this protocol is not supported here: use `gatekeeper publish`"
+
+
+@blueprint.get("/<segment:namespace>/<segment:name>/resolve/<segment:revision>/<rest:path>")
+def resolve_file(namespace: str, name: str, revision: str, path: str) -> Response:
+    """Serve one file, or its metadata to a HEAD."""
+    ctx = context_for()
+    ref = parse.file_ref(namespace, name, revision, path)
+    fetch = downloads.look if request.method == "HEAD" else downloads.request_file
+    ready = fetch(house(), ctx, ref)
+    response = streaming.send(ready.file, ready.file.hub_etag)
+    response.headers["X-Repo-Commit"] = ready.revision.id
+    return response
+
+
+@blueprint.get("/<segment:name>/resolve/<segment:revision>/<rest:path>")
+@blueprint.get("/datasets/<segment:name>/resolve/<segment:revision>/<rest:path>")
+@blueprint.get("/api/models/<segment:name>")
+@blueprint.get("/api/models/<segment:name>/revision/<segment:revision>")
+@blueprint.get("/api/datasets/<rest:path>")
+@blueprint.get("/api/spaces/<rest:path>")
+def no_such_repository(**_: str) -> Response:
+    """Answer for names without an owner, datasets and spaces: there are none here."""
+    context_for()
+    raise NotFound("only models, owner/name, live here")
+
+
+@blueprint.get(MODEL)
+@blueprint.get(f"{MODEL}/revision/<segment:revision>")
+def model_info(namespace: str, name: str, revision: str = "main") -> Response:
+    """Describe a model at a revision."""
+    found = _contents(namespace, name, revision)
+    info = wire.model_info(found, cards.read(catalogue.card(house(), found)))
+    info["siblings"] = wire.siblings(found.files, blobs=parse.flag("blobs"))
+    if parse.flag("securityStatus"):
+        info["securityRepoStatus"] = {"scansDone": False, "filesWithIssues": []}
+    expand = parse.texts("expand")
+    return jsonify(wire.narrowed(info, expand) if expand else info)
+
+
+@blueprint.get("/api/models")
+def list_models() -> Response:
+    """List models, a page at a time."""
+    ctx = context_for()
+    order = parse.order()
+    gated = parse.flag("gated") if "gated" in request.args else None
+    models, after = catalogue.list_models(
+        house(),
+        ctx,
+        author=parse.text("author"),
+        search=parse.text("search"),
+        gated=gated,
+        order=order,
+        after=parse.place(order),
+        limit=parse.limit(),
+    )
+    heads = catalogue.heads(house(), models)
+    listed = [info for found in heads if (info := _listed(found)) is not None]
+    response = jsonify(listed)
+    if after is not None:
+        response.headers["Link"] = parse.next_link(after)
+    return response
+
+
+def _listed(found: Contents) -> wire.Json | None:
+    """Describe a model as an item of a list; None when a filter leaves it out."""
+    card = cards.read(catalogue.card(house(), found))
+    info = wire.model_info(found, card)
+    task = parse.text("pipeline_tag")
+    wanted = {*parse.texts("filter"), *([task] if task else [])}
+    if not wanted <= set(info["tags"]) or any(name in request.args for name in UNKNOWN_FILTERS):
+        return None
+    expand = parse.texts("expand")
+    if parse.flag("full") or "siblings" in expand:
+        info["siblings"] = wire.siblings(found.files, blobs=False)
+    if not parse.flag("full") and not parse.flag("cardData") and not expand:
+        del info["cardData"]
+    return wire.narrowed(info, expand) if expand else info
+
+
+@blueprint.get(f"{MODEL}/tree/<segment:revision>")
+@blueprint.get(f"{MODEL}/tree/<segment:revision>/<rest:path>")
+def list_tree(namespace: str, name: str, revision: str, path: str = "") -> Response:
+    """List what a folder of a revision holds."""
+    found = _contents(namespace, name, revision)
+    tree = _tree(found)
+    at = found.revision.id if found.revision is not None else ""
+    folder = parse.path(path.rstrip("/"), at) if path.strip("/") else ""
+    if not tree.has_folder(folder):
+        raise downloads.NoSuchFile(f"no folder {folder}", at)
+    entries = tree.entries(folder, recursive=parse.flag("recursive"))
+    after = "".join(parse.cursor() or [])
+    rest = [entry for entry in entries if entry["path"] > after]
+    size = parse.limit(TREE_PAGE)
+    response = jsonify(rest[:size])
+    if len(rest) > size:
+        response.headers["Link"] = parse.next_link([rest[size - 1]["path"]])
+    response.headers["X-Repo-Commit"] = at
+    return response
+
+
+@blueprint.post(f"{MODEL}/paths-info/<segment:revision>")
+def paths_info(namespace: str, name: str, revision: str) -> Response:
+    """Describe the paths of a form; what does not exist is left out."""
+    found = _contents(namespace, name, revision)
+    return jsonify(_tree(found).some(parse.texts("paths")))
+
+
+@blueprint.get(f"{MODEL}/refs")
+def list_refs(namespace: str, name: str) -> Response:
+    """List branches and tags."""
+    found = catalogue.refs(house(), context_for(), *parse.repository(namespace, name))
+    return jsonify(wire.refs(found, with_requests=parse.flag("include_prs")))
+
+
+@blueprint.get(f"{MODEL}/commits/<segment:revision>")
+def list_commits(namespace: str, name: str, revision: str) -> Response:
+    """List the line of revisions, newest first; the next page is that of the last one's parent."""
+    found = _contents(namespace, name, (parse.cursor() or [revision])[0])
+    line = catalogue.history(house(), found)
+    shown: list[Revision] = line[: parse.limit()]
+    response = jsonify([wire.commit(revision) for revision in shown])
+    parent = shown[-1].parent_id if shown else None
+    if parent is not None:
+        response.headers["Link"] = parse.next_link([parent])
+    return response
+
+
+@blueprint.get(f"{MODEL}/auth-check")
+@blueprint.get(f"{MODEL}/auth-check/<any(read, write):what>")
+def auth_check(namespace: str, name: str, what: str = "read") -> Response:
+    """Say whether the caller may fetch the model's files."""
+    judged = catalogue.find(house(), context_for(), *parse.repository(namespace, name))
+    if not judged.verdict.allowed:
+        raise access.refusal(judged, judged.verdict)
+    if what == "write" and not judged.standing.roles & {Role.OWNER, Role.PUBLISHER}:
+        raise NotAllowed("G-role", "You have read access but not the required permissions")
+    return jsonify({})
+
+
+@blueprint.get("/api/whoami-v2")
+def whoami() -> Response:
+    """Say who the token's owner is."""
+    ctx = context_for()
+    if ctx.actor.person_id is None:
+        raise BadCredentials("a token is needed")
+    return jsonify(wire.whoami(profile.show(house(), ctx)))
+
+
+@blueprint.route("/api/telemetry/<rest:topic>", methods=["GET", "POST"])
+def telemetry(topic: str) -> Response:  # noqa: ARG001  nothing is kept
+    """Take a client's telemetry and keep nothing of it."""
+    return jsonify({})
+
+
+@blueprint.get("/api/agent-harnesses")
+def agent_harnesses() -> Response:
+    """Name no agents; an answer is cached for a day by the client, a failure is asked again."""
+    return jsonify({"standardEnvVars": [], "harnesses": {}})
+
+
+_ANY = ("GET", "POST", "PUT", "PATCH", "DELETE")
+
+
+@blueprint.route("/api/models/<rest:path>", methods=_ANY)
+@blueprint.route("/api/repos/<rest:path>", methods=_ANY)
+@blueprint.route("/api/validate-yaml", methods=_ANY)
+@blueprint.route("/<segment:namespace>/<segment:name>/info/<rest:path>", methods=_ANY)
+@blueprint.route("/<segment:namespace>/<segment:name>/git-upload-pack", methods=_ANY)
+@blueprint.route("/<segment:namespace>/<segment:name>/git-receive-pack", methods=_ANY)
+def not_spoken(path: str = "", **_: str) -> Response:
+    """Refuse what this server does not speak, and say what to use instead."""
+    if "user-access-request" in path:
+        raise NoSuchAddress(f"requests for access are decided at {parse.base()}/review")
+    if not request.path.startswith("/api/"):
+        raise NoSuchAddress("git is not spoken here: use `hf download` or `gatekeeper publish`")
+    if request.method in {"GET", "HEAD"}:
+        raise NoSuchAddress("this server does not speak this part of the protocol")
+    raise MethodNotAllowed(["GET", "HEAD"], NO_UPLOADS)
+
+
+def _contents(namespace: str, name: str, revision: str) -> Contents:
+    ctx = context_for()
+    return catalogue.contents(
+        house(), ctx, *parse.repository(namespace, name), parse.revision(revision)
+    )
+
+
+def _tree(found: Contents) -> Tree:
+    changed = catalogue.last_changes(house(), found) if parse.flag("expand") else {}
+    return Tree(found.files, changed)
