@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from gatekeeper.cli.desk import Desk, command, pass_desk
+from gatekeeper.cli.desk import Desk, choice, command, pass_desk
 from gatekeeper.domain.agreements import Change
 from gatekeeper.domain.catalogue import AgreementId, check_repo_name
 from gatekeeper.services import agreements
@@ -21,7 +21,7 @@ def agreement() -> None:
 @agreement.command()
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--id", "agreement_id", required=True)
-@click.option("--change", type=click.Choice(list(Change)), required=True)
+@click.option("--change", type=choice(Change), required=True)
 @pass_desk
 @command
 def publish(desk: Desk, file: Path, agreement_id: str, change: str) -> None:

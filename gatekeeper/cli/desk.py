@@ -11,6 +11,7 @@ import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from functools import wraps
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
@@ -101,6 +102,11 @@ class Failure(click.ClickException):
     def __init__(self, message: str, code: int) -> None:
         super().__init__(message)
         self.exit_code = code  # type: ignore[misc]  # click declares it for the class
+
+
+def choice(kind: type[StrEnum]) -> click.Choice[str]:
+    """Offer the values of an enum."""
+    return click.Choice([str(value) for value in kind])
 
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of words.")

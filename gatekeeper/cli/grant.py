@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from gatekeeper.cli.desk import Desk, as_json, command, pass_desk, show, two_parts
+from gatekeeper.cli.desk import Desk, as_json, choice, command, pass_desk, show, two_parts
 from gatekeeper.domain.grants import EndReason, GrantCommand
 from gatekeeper.domain.links import GrantId
 from gatekeeper.services import grants
@@ -44,7 +44,7 @@ def _change(desk: Desk, grant_id: str, what: GrantCommand, reason: str | None, n
     click.echo(f"{grant_id} is {changed.stored_state}.")
 
 
-reason_option = click.option("--reason", type=click.Choice(list(EndReason)), required=True)
+reason_option = click.option("--reason", type=choice(EndReason), required=True)
 note_option = click.option("--note", default="", help="What the holder reads.")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from gatekeeper.cli.desk import Desk, command, pass_desk
+from gatekeeper.cli.desk import Desk, choice, command, pass_desk
 from gatekeeper.domain.people import Role
 from gatekeeper.services import people
 from gatekeeper.services.publishing import releases
@@ -29,7 +29,7 @@ def add(desk: Desk, name: str, title: str) -> None:
 @namespace.command()
 @click.argument("name")
 @click.argument("email")
-@click.option("--role", type=click.Choice(list(Role)), required=True)
+@click.option("--role", type=choice(Role), required=True)
 @click.option("--remove", is_flag=True)
 @pass_desk
 @command

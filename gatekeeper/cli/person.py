@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from gatekeeper.cli.desk import Desk, command, pass_desk
+from gatekeeper.cli.desk import Desk, choice, command, pass_desk
 from gatekeeper.domain.people import SiteRole
 from gatekeeper.services import people
 
@@ -22,7 +22,7 @@ def person() -> None:
 @click.option("--name", required=True)
 @click.option("--affiliation", default="")
 @click.option("--verified", is_flag=True, help="Take the address as proven.")
-@click.option("--role", type=click.Choice(list(SiteRole)), help="A role for the whole site.")
+@click.option("--role", type=choice(SiteRole), help="A role for the whole site.")
 @click.option("--password-file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @pass_desk
 @command

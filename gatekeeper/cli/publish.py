@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, TaskID, TextColumn, TransferSpeedColumn
 from rich.progress import Progress as Bars
 
-from gatekeeper.cli.desk import Desk, command, pass_desk, two_parts
+from gatekeeper.cli.desk import Desk, choice, command, pass_desk, two_parts
 from gatekeeper.domain.catalogue import AgreementId, Visibility
 from gatekeeper.services.publishing import folder, revisions
 from gatekeeper.services.publishing.revisions import Progress, Target
@@ -27,7 +27,7 @@ from gatekeeper.services.publishing.revisions import Progress, Target
 @click.option("--agreement", "agreements", multiple=True, metavar="ID")
 @click.option("--form", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--open-file", "open_files", multiple=True, help="A file open to everybody.")
-@click.option("--visibility", type=click.Choice(list(Visibility)), default=Visibility.PUBLIC)
+@click.option("--visibility", type=choice(Visibility), default=str(Visibility.PUBLIC))
 @click.option("--branch", default="main", show_default=True)
 @click.option("-m", "--message", default="")
 @click.option("--quiet", is_flag=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from gatekeeper.cli.desk import Desk, as_json, command, pass_desk, show
+from gatekeeper.cli.desk import Desk, as_json, choice, command, pass_desk, show
 from gatekeeper.domain.people import Scope, TokenId
 from gatekeeper.services import people
 
@@ -17,7 +17,7 @@ def token() -> None:
 @token.command()
 @click.argument("email")
 @click.option("--name", required=True)
-@click.option("--scope", type=click.Choice(list(Scope)), required=True)
+@click.option("--scope", type=choice(Scope), required=True)
 @click.option("--days", type=int, default=90, show_default=True)
 @pass_desk
 @command

@@ -114,7 +114,7 @@ def _malformed(stored: ledger.StoredEntry) -> Iterator[str]:
 
 
 def _entry(row: Row[Any]) -> Entry:
-    body = bytes(row.body)
+    body = ledger.raw(row.body)
     parsed = json.loads(body)
     return Entry(
         index=row.leaf_index,

@@ -157,6 +157,11 @@ class StoredEntry:
     leaf: bytes | None
 
 
+def raw(value: bytes | memoryview | str) -> bytes:
+    """Return a stored column's bytes, also where an edit by SQL left text in their place."""
+    return value.encode() if isinstance(value, str) else bytes(value)
+
+
 def walk(connection: Connection, batch: int = 1000) -> Iterator[StoredEntry]:
     """Go through every entry in leaf order, then those that wait for a leaf, in small batches."""
     after = -1
@@ -171,7 +176,7 @@ def walk(connection: Connection, batch: int = 1000) -> Iterator[StoredEntry]:
         ).all()
         for r in rows:
             yield StoredEntry(
-                r.id, r.leaf_index, r.event_id, r.kind, bytes(r.body), bytes(r.mac), bytes(r.hash)
+                r.id, r.leaf_index, r.event_id, r.kind, raw(r.body), raw(r.mac), raw(r.hash)
             )
         if len(rows) < batch:
             break
@@ -182,7 +187,7 @@ def walk(connection: Connection, batch: int = 1000) -> Iterator[StoredEntry]:
         else t.entries.c.id.in_(select(t.unsequenced.c.entry_id))
     )
     for r in connection.execute(rest.order_by(t.entries.c.id)).all():
-        yield StoredEntry(r.id, None, r.event_id, r.kind, bytes(r.body), bytes(r.mac), None)
+        yield StoredEntry(r.id, None, r.event_id, r.kind, raw(r.body), raw(r.mac), None)
 
 
 def count_waiting(connection: Connection) -> int:

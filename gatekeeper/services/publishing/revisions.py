@@ -130,7 +130,9 @@ def _paths(directory: Path) -> list[str]:
 
 def _walk(directory: Path, top: Path) -> Iterator[str]:
     """Go through regular files, never following a link out of the folder."""
-    for entry in os.scandir(directory):
+    with os.scandir(directory) as found:
+        entries = list(found)
+    for entry in entries:
         if entry.is_symlink():
             raise invalid("directory", f"{entry.path} is a link; publish the file itself")
         if entry.is_dir():

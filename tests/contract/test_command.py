@@ -1,0 +1,216 @@
+"""The `gatekeeper` command as a person at the machine uses it: words, JSON and exit codes."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from gatekeeper import resources
+from gatekeeper.cli import main
+
+CONFIG = resources.directory("config")
+EMAIL = "amara.osei@kumasi.example"
+
+
+class Machine:
+    """A data directory and the command that works in it."""
+
+    def __init__(self, data: Path) -> None:
+        self.data = data
+
+    def __call__(self, *words: str, expect: int = 0) -> str:
+        """Run a command; return what it printed on stdout."""
+        result: Result = CliRunner().invoke(main, ["--data", str(self.data), *words])
+        assert result.exit_code == expect, (words, result.output, result.exception)
+        return result.stdout
+
+    def json(self, *words: str, expect: int = 0) -> Any:
+        """Run a reading command with --json and parse it."""
+        return json.loads(self(*words, "--json", expect=expect))
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Machine:
+    """A fresh install with one namespace, release, agreement and person."""
+    made = Machine(tmp_path / "data")
+    made("init")
+    made("namespace", "add", "northfield", "--title", "Northfield")
+    source = tmp_path / "release"
+    shutil.copytree(CONFIG / "demo" / "releases" / "argus", source)
+    for path in source.glob("*.toml"):
+        path.write_text(re.sub(r"@[+-]\d+d", "2026-01-31", path.read_text()))
+    made("release", "create", "northfield/real", "--title", "Real", "--from", str(source))
+    agreement = str(CONFIG / "demo" / "agreements" / "research-use.toml")
+    made("agreement", "publish", agreement, "--id", "research-use", "--change", "material")
+    made("person", "add", EMAIL, "--username", "amara", "--name", "Amara Osei", "--verified")
+    return made
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder to publish."""
+    made = tmp_path / "model"
+    (made / "sub dir").mkdir(parents=True)
+    (made / "README.md").write_text("# Lyra\n")
+    (made / "weights.bin").write_bytes(bytes(range(256)) * 8192)
+    (made / "sub dir" / "a b#c.txt").write_text("x")
+    return made
+
+
+def publish(machine: Machine, folder: Path, tier: str = "T3", *more: str, expect: int = 0) -> str:
+    form = str(CONFIG / "demo" / "forms" / "research.toml")
+    return machine(
+        "publish", str(folder), "northfield/lyra", "--release", "northfield/real", "--tier", tier,
+        "--agreement", "research-use", "--form", form, "--quiet", *more, expect=expect,
+    )  # fmt: skip
+
+
+def test_a_second_init_refuses_to_make_a_second_truth(machine: Machine) -> None:
+    machine("init", expect=1)
+
+
+def test_a_command_before_init_says_what_to_do(tmp_path: Path) -> None:
+    result = CliRunner().invoke(main, ["--data", str(tmp_path), "audit", "verify"])
+    assert result.exit_code == 1
+    assert "gatekeeper init" in result.stderr
+
+
+def test_publishing_twice_makes_one_revision(machine: Machine, folder: Path) -> None:
+    first = publish(machine, folder).split()
+    again = publish(machine, folder).split()
+    assert first[:2] == again[:2]
+    assert (first[2], again[2]) == ("published,", "unchanged,")
+    (folder / "README.md").write_text("# Lyra, second\n")
+    assert publish(machine, folder).split()[1] != first[1]
+
+
+def test_publishing_never_loosens_a_tier(machine: Machine, folder: Path) -> None:
+    publish(machine, folder)
+    publish(machine, folder, "T0", expect=1)
+    publish(machine, folder, "T4")
+    explained = machine.json("access", "explain", EMAIL, "northfield/lyra", expect=1)
+    assert {row["clause"]: row["state"] for row in explained}["grant"] == "unmet"
+
+
+@pytest.mark.parametrize("target", ["/etc/passwd", "../outside.txt", "README.md"])
+def test_a_link_in_the_folder_is_refused_and_nothing_is_published(
+    machine: Machine, folder: Path, target: str
+) -> None:
+    (folder.parent / "outside.txt").write_text("outside")
+    (folder / "link").symlink_to(target)
+    publish(machine, folder, expect=1)
+    machine("access", "explain", EMAIL, "northfield/lyra", expect=4)
+
+
+@pytest.mark.parametrize("name", ["a\\b", "tab\tname", "bidi\u202ename", " lead", ".git/config"])
+def test_a_file_name_that_would_mislead_is_refused(
+    machine: Machine, folder: Path, name: str
+) -> None:
+    path = folder / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("x")
+    if name.startswith(".git"):
+        publish(machine, folder)  # a checkout's own folder is left out
+        return
+    publish(machine, folder, expect=1)
+
+
+def test_an_unknown_tier_or_release_is_refused_before_anything_is_stored(
+    machine: Machine, folder: Path
+) -> None:
+    publish(machine, folder, "T9", expect=1)
+    machine(
+        "publish", str(folder), "northfield/lyra", "--release", "northfield/none", "--tier", "T0",
+        expect=4,
+    )  # fmt: skip
+    assert not list((machine.data / "store" / "blobs").glob("*/*"))
+
+
+def test_explain_prints_each_clause_and_the_fact_behind_it(machine: Machine, folder: Path) -> None:
+    publish(machine, folder)
+    words = machine("access", "explain", EMAIL, "northfield/lyra", expect=1)
+    assert "no (no_application)" in words
+    rows = machine.json("access", "explain", EMAIL, "northfield/lyra", expect=1)
+    assert [row["clause"] for row in rows][-2:] == ["grant", "agreements"]
+    assert any(row["fact"].startswith("per_") for row in rows)
+    machine("access", "explain", "nobody@x.example", "northfield/lyra", expect=4)
+
+
+def test_tokens_are_printed_once_and_can_be_revoked(machine: Machine) -> None:
+    text = machine("token", "create", EMAIL, "--name", "laptop", "--scope", "read").strip()
+    assert text.startswith("gk_")
+    rows = machine.json("token", "list", EMAIL)
+    assert [(r["name"], r["live"], text in json.dumps(r)) for r in rows] == [
+        ("laptop", True, False)
+    ]
+    machine("token", "revoke", rows[0]["id"])
+    assert machine.json("token", "list", EMAIL)[0]["live"] is False
+    machine("token", "revoke", "tok_none", expect=4)
+
+
+def test_the_ledger_is_clean_and_replays(machine: Machine, folder: Path) -> None:
+    publish(machine, folder)
+    verified = machine.json("audit", "verify")
+    assert verified["findings"] == []
+    assert verified["size"] == len(machine("audit", "export").splitlines())
+    assert machine.json("audit", "rebuild", "--compare") == []
+    kinds = {row["kind"] for row in machine.json("audit", "list")}
+    assert {"RevisionPublished", "ModelCreated", "LedgerExported"} <= kinds
+    about = machine.json("audit", "list", "--about", EMAIL)
+    assert {row["kind"] for row in about} == {"PersonRegistered", "AddressVerified"}
+
+
+def test_fsck_names_a_blob_that_was_altered_or_lost(machine: Machine, folder: Path) -> None:
+    publish(machine, folder)
+    assert machine.json("fsck", "--read-data")["faults"] == []
+    blobs = sorted((machine.data / "store" / "blobs").glob("*/*"), key=lambda b: b.stat().st_size)
+    blobs[-1].chmod(0o640)
+    data = bytearray(blobs[-1].read_bytes())
+    data[100] ^= 1
+    blobs[-1].write_bytes(data)
+    assert machine.json("fsck")["faults"] == []  # the size is right
+    assert [f["sha256"] for f in machine.json("fsck", "--read-data", expect=3)["faults"]] == [
+        blobs[-1].name
+    ]
+    blobs[0].unlink()
+    assert machine.json("fsck", expect=3)["faults"][0]["detail"] == "missing"
+
+
+def test_an_sql_edit_of_the_ledger_is_found(machine: Machine) -> None:
+    connection = sqlite3.connect(machine.data / "gatekeeper.db")
+    with pytest.raises(sqlite3.IntegrityError, match="append-only"):
+        connection.execute("UPDATE entries SET kind = 'Other'")
+    connection.execute("DROP TRIGGER entries_no_update")
+    connection.execute("UPDATE entries SET body = replace(body, 'a', 'b') WHERE id = 2")
+    connection.commit()
+    connection.close()
+    findings = machine.json("audit", "verify", expect=3)["findings"]
+    assert any("leaf 1" in f["where"] for f in findings)
+
+
+def test_settings_are_shown_with_their_origin_and_secrets_masked(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GATEKEEPER_SECRETS__ENTRY_KEY", "ab" * 32)
+    monkeypatch.setenv("GATEKEEPER_LINKS__TTL_SECONDS", "2")
+    shown = machine("config", "show", "--origin")
+    assert "ttl_seconds = 2  # GATEKEEPER_LINKS__TTL_SECONDS" in shown
+    assert "abab" not in shown
+    assert "********" in shown
+
+
+def test_wrong_usage_exits_2(machine: Machine) -> None:
+    machine("publish", expect=2)
+    machine("access", "explain", EMAIL, "noslash", expect=2)
+    machine("fsck", "--subset", "4/3", expect=2)
+
+
+def test_the_operators_acts_are_recorded_as_the_operators(machine: Machine) -> None:
+    assert {row["actor"] for row in machine.json("audit", "list")} == {"operator"}
