@@ -17,7 +17,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from gatekeeper.db import outbox
 from gatekeeper.db import tables as t
 from gatekeeper.db.engine import writes
-from gatekeeper.domain.applications import ApplicationId
+from gatekeeper.domain.applications import ApplicationId, Draft
 from gatekeeper.domain.catalogue import ModelId
 from gatekeeper.domain.people import PersonId
 
@@ -33,21 +33,6 @@ class SessionRow:
     created_at: datetime
     seen_at: datetime
     expires_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Draft:
-    """An application that was not submitted (or is being changed after a question)."""
-
-    application_id: ApplicationId
-    lead_id: PersonId
-    models: tuple[ModelId, ...]
-    purpose: str
-    answers: Mapping[str, str]
-    public_summary: str
-    version: int
-    created_at: datetime
-    saved_at: datetime
 
 
 @dataclass(frozen=True, slots=True)

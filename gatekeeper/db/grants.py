@@ -9,12 +9,12 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, select
+from sqlalchemy import Connection, Row, Select, or_, select, tuple_
 
 from gatekeeper.db import tables as t
 from gatekeeper.domain.applications import ApplicationId
 from gatekeeper.domain.catalogue import AgreementId, ModelId, RevisionId
-from gatekeeper.domain.grants import EndReason, Grant, GrantState
+from gatekeeper.domain.grants import EndReason, Grant, GrantFilter, GrantState
 from gatekeeper.domain.links import GrantId, Link, LinkId
 from gatekeeper.domain.people import EventId, PersonId
 
@@ -75,6 +75,21 @@ class GrantReader:
     def newest(self, limit: int = 500) -> list[Grant]:
         """Return the newest grants of the site."""
         return self._grants(select(t.grants).order_by(t.grants.c.starts_at.desc()).limit(limit))
+
+    def search(self, want: GrantFilter) -> list[Grant]:
+        """Return grants, newest first, after a (starts_at, id)."""
+        g = t.grants.c
+        query = select(t.grants)
+        if want.namespaces is not None:
+            inside = _covering(t.models.c.namespace.in_(list(want.namespaces)))
+            query = query.where(or_(g.person_id == want.own_of, g.id.in_(inside)))
+        if want.person_id is not None:
+            query = query.where(g.person_id == want.person_id)
+        if want.model_id is not None:
+            query = query.where(g.id.in_(_covering(t.models.c.id == want.model_id)))
+        if want.after is not None:
+            query = query.where(tuple_(g.starts_at, g.id) < tuple_(*want.after))
+        return self._grants(query.order_by(g.starts_at.desc(), g.id.desc()).limit(want.limit))
 
     def link(self, link_id: LinkId) -> Link | None:
         """Return an issued link."""
@@ -151,3 +166,11 @@ class GrantReader:
             event_id=EventId(row.event_id),
             sound=sound,
         )
+
+
+def _covering(condition: Any) -> Select[Any]:
+    return (
+        select(t.grant_models.c.grant_id)
+        .join(t.models, t.models.c.id == t.grant_models.c.model_id)
+        .where(condition)
+    )

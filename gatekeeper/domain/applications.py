@@ -152,6 +152,21 @@ class Application:
 
 
 @dataclass(frozen=True, slots=True)
+class Draft:
+    """An application that was not submitted (or is being changed after a question)."""
+
+    application_id: ApplicationId
+    lead_id: PersonId
+    models: tuple[ModelId, ...]
+    purpose: str
+    answers: Mapping[str, str]
+    public_summary: str
+    version: int
+    created_at: datetime
+    saved_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
     """One message of the thread; `author_id` is None for the server itself."""
 

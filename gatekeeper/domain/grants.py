@@ -5,7 +5,7 @@ The end is decided by comparing with now; nothing sweeps. Source: governance.md 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -104,6 +104,18 @@ class Grant:
     def opens(self, now: datetime) -> bool:
         """Say whether the right is in force at `now` and the row is the one we wrote."""
         return self.sound and self.starts_at <= now and self.state(now) is GrantState.ACTIVE
+
+
+@dataclass(frozen=True, slots=True)
+class GrantFilter:
+    """Which grants; None means any. `own_of` adds that person's own ones to the `namespaces`."""
+
+    own_of: PersonId
+    namespaces: Collection[str] | None
+    person_id: PersonId | None = None
+    model_id: ModelId | None = None
+    after: tuple[datetime, str] | None = None
+    limit: int = 100
 
 
 def check_grant_command(

@@ -15,7 +15,7 @@ from gatekeeper.domain.access import Reason, Refused
 from gatekeeper.domain.facts.audit import LedgerExported
 from gatekeeper.domain.ledger import Entry, EntryFilter, TreeHead
 from gatekeeper.domain.people import Context, Person, PersonId, Scope, SiteRole
-from gatekeeper.services.people import current, need_scope
+from gatekeeper.services.people import current, need_scope, person_named
 from gatekeeper.services.ports import House
 
 
@@ -32,11 +32,8 @@ def search(house: House, ctx: Context, want: EntryFilter) -> Page:
     """Search the whole ledger (compliance, admin, operator); raises Refused for anybody else."""
     with house.db.reading() as read:
         if not ctx.actor.is_operator:
-            need_scope(ctx, Scope.REVIEW)
-            roles = current(read, ctx).site_roles
-            if not roles & {SiteRole.COMPLIANCE, SiteRole.ADMIN}:
-                raise Refused(Reason.WRONG_SCOPE)
-        return _page(house, want)
+            _check_searcher(ctx, current(read, ctx))
+    return _page(house, want)
 
 
 def about_me(house: House, ctx: Context, want: EntryFilter) -> Page:
@@ -49,6 +46,39 @@ def about_me(house: House, ctx: Context, want: EntryFilter) -> Page:
 
 def _is_staff_note(entry: Entry, me: PersonId) -> bool:
     return entry.data.get("internal") is True and entry.data.get("author_id") != me
+
+
+def entries(
+    house: House, ctx: Context, want: EntryFilter, *, person: str = "", model: str = ""
+) -> Page:
+    """Search as far as the actor may: the whole ledger, or the entries that speak of them.
+
+    `person` is an id, a username, an address or `me`; `model` an `owner/name`. Raises: Refused when
+    somebody who may not search names another person.
+    """
+    with house.db.reading() as read:
+        me = current(read, ctx)
+        about = person_named(read, me, person) if person else None
+        namespace, _, name = model.partition("/")
+        known = read.catalogue.model(namespace, name) if model else None
+    named = [known.id if known is not None else model] if model else []
+    if about == me.id or (about is None and not _may_search(ctx, me)):
+        return about_me(house, ctx, replace(want, subjects=named))
+    return search(house, ctx, replace(want, subjects=[*named, *([about] if about else [])]))
+
+
+def _may_search(ctx: Context, person: Person) -> bool:
+    try:
+        _check_searcher(ctx, person)
+    except Refused:
+        return False
+    return True
+
+
+def _check_searcher(ctx: Context, person: Person) -> None:
+    need_scope(ctx, Scope.REVIEW)
+    if not person.site_roles & {SiteRole.COMPLIANCE, SiteRole.ADMIN}:
+        raise Refused(Reason.WRONG_SCOPE)
 
 
 def find_subjects(house: House, words: str) -> list[str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from urllib.parse import quote
 
 from gatekeeper.db.unit_of_work import Act, Readers
 from gatekeeper.domain.access import Basis, Fetch, Reason, Refused, See, Verdict, decide
@@ -260,7 +261,8 @@ def address(house: House, link: Link) -> str:
     claim = Claim(
         jti=link.id, subject=link.person_id, check=link.sha256, not_before=0, expires=expires
     )
-    return f"/d/{house.links.sign(Purpose.DOWNLOAD, claim)}/{link.path.rpartition('/')[2]}"
+    name = quote(link.path.rpartition("/")[2])
+    return f"/d/{house.links.sign(Purpose.DOWNLOAD, claim)}/{name}"
 
 
 def redeem(house: House, ctx: Context, token: str, *, serves: bool) -> Ready:

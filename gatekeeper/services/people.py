@@ -239,6 +239,15 @@ def current(read: Readers, ctx: Context) -> Person:
     return person
 
 
+def person_named(read: Readers, me: Person, words: str) -> PersonId:
+    """Return whom an id, a username, an address or `me` names; the words as an id for nobody."""
+    if words == "me":
+        return me.id
+    email = words.strip().lower()
+    found = read.people.by_username(words) or read.people.by_email(email)
+    return found.id if found is not None else PersonId(words)
+
+
 _MAY = {
     Scope.READ: frozenset(Scope),
     Scope.WRITE: frozenset({Scope.WRITE, Scope.ADMIN}),
@@ -247,9 +256,14 @@ _MAY = {
 }
 
 
+def may_act(through: Scope | None, needed: Scope) -> bool:
+    """Say whether a token of one scope, or a session (None), serves for acts that need another."""
+    return through is None or through in _MAY[needed]
+
+
 def need_scope(ctx: Context, scope: Scope) -> None:
     """Raise Refused(wrong_scope) when a token acts that was not made for this; sessions pass."""
-    if ctx.actor.scope is not None and ctx.actor.scope not in _MAY[scope]:
+    if not may_act(ctx.actor.scope, scope):
         raise Refused(Reason.WRONG_SCOPE)
 
 

@@ -10,7 +10,6 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from gatekeeper.db.ephemeral import Draft
 from gatekeeper.db.unit_of_work import Act, Readers
 from gatekeeper.domain.access import Reason, Refused
 from gatekeeper.domain.agreements import TermsState
@@ -19,6 +18,7 @@ from gatekeeper.domain.applications import (
     ApplicationId,
     ApplicationState,
     Command,
+    Draft,
     Hat,
     check_command,
     check_version,

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from gatekeeper.db.ephemeral import Draft
 from gatekeeper.db.unit_of_work import Readers
 from gatekeeper.domain.access import Reason, Refused
 from gatekeeper.domain.agreements import TermsState
@@ -15,6 +14,7 @@ from gatekeeper.domain.applications import (
     ApplicationId,
     ApplicationState,
     Command,
+    Draft,
     Hat,
     Message,
     QueueFilter,
@@ -87,11 +87,12 @@ class QueueRow:
 
 @dataclass(frozen=True, slots=True)
 class Mine:
-    """What a lead has: drafts not yet sent, and applications; with the models they name."""
+    """A lead's drafts not yet sent and applications, with the models and assignees they name."""
 
     drafts: Sequence[Draft]
     applications: Sequence[Application]
     models: Mapping[ModelId, Model]
+    people: Mapping[PersonId, Person]
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +124,8 @@ def mine(house: House, ctx: Context) -> Mine:
         sent = {a.id for a in applications}
         drafts = [d for d in read.ephemeral.drafts_of(person.id) if d.application_id not in sent]
         ids = {m for a in applications for m in a.models} | {m for d in drafts for m in d.models}
-        return Mine(drafts, applications, read.catalogue.models_by_id(ids))
+        people = read.people.many({a.assignee_id for a in applications if a.assignee_id})
+        return Mine(drafts, applications, read.catalogue.models_by_id(ids), people)
 
 
 def draft(house: House, ctx: Context, application_id: ApplicationId) -> tuple[Draft, list[Model]]:
