@@ -171,7 +171,8 @@ def create_app(settings: Settings, house: House, session_key: bytes) -> Flask:
     identity.install(app)
     guard.install(app, clock.fresh, answer_error)
     pages.install(app, settings.limits.sign_in, settings.limits.registration)
-    for blueprint in (machines.blueprint, files.blueprint, api.blueprint, hub.blueprint):
+    # The hub names the address converters that the API's routes use as well.
+    for blueprint in (machines.blueprint, files.blueprint, hub.blueprint, api.blueprint):
         app.register_blueprint(blueprint)
     _wrap(app, settings.server.trusted_proxies)
     return app

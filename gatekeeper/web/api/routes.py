@@ -1,5 +1,42 @@
-"""Routes of the API (placeholder)."""
+"""Every call of the JSON API v1: one module a noun, each call a thin caller of one service verb.
 
-from flask import Blueprint
+Every button of a page has its twin here, and both call the same verb. Not here: the OpenAPI
+document, and proofs and checkpoints of the ledger.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+
+from flask import Blueprint, request
+from werkzeug.exceptions import NotFound
+
+from gatekeeper.web.api import (
+    routes_agreements,
+    routes_applications,
+    routes_audit,
+    routes_catalogue,
+    routes_grants,
+    routes_links,
+    routes_me,
+)
 
 blueprint = Blueprint("api", __name__, url_prefix="/api/v1")
+for part in (
+    routes_me,
+    routes_catalogue,
+    routes_agreements,
+    routes_applications,
+    routes_grants,
+    routes_links,
+    routes_audit,
+):
+    blueprint.register_blueprint(part.blueprint)
+
+
+@blueprint.before_request
+def refuse_unspeakable_names() -> None:
+    """Answer 404 to a name with control characters: none of ours holds one, nor a database text."""
+    for value in (request.view_args or {}).values():
+        if any(unicodedata.category(c) in {"Cc", "Cs", "Zl", "Zp"} for c in str(value)):
+            raise NotFound

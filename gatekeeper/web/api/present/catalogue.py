@@ -1,0 +1,171 @@
+"""Releases, models, agreements and the caller's account as the API shows them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from gatekeeper.domain import agreements as terms
+from gatekeeper.domain import catalogue, forms
+from gatekeeper.domain.agreements import TermsState
+from gatekeeper.domain.people import Scope
+from gatekeeper.services.access import Judged, refusal
+from gatekeeper.services.catalogue import Contents, ModelView, ReleaseView
+from gatekeeper.services.people import may_act
+from gatekeeper.services.profile import Profile
+from gatekeeper.web import wording
+from gatekeeper.web.api.wire import answers as a
+from gatekeeper.web.api.wire.problems import NextStep
+
+
+def me(profile: Profile) -> a.Me:
+    """Show who calls."""
+    person, token = profile.person, profile.token
+    scope = token.scope if token is not None else None
+    return a.Me(
+        person=a.Account(
+            id=person.id,
+            username=person.username,
+            name=person.name,
+            email=person.email,
+            affiliation=person.affiliation,
+            verified=person.is_verified,
+        ),
+        roles=a.Roles(
+            site=tuple(sorted(person.site_roles)),
+            namespaces={name: tuple(sorted(roles)) for name, roles in profile.roles.items()},
+        ),
+        scopes=tuple(s for s in Scope if may_act(scope, s)),
+        token=a.Token(
+            name=token.name, scope=token.scope, hint=token.hint, expires_at=token.expires_at
+        )
+        if token is not None
+        else None,
+    )
+
+
+def access(judged: Judged) -> a.Access:
+    """Show the verdict on fetching a model."""
+    verdict = judged.verdict
+    step = wording.step(refusal(judged, verdict)) if verdict.reason is not None else None
+    return a.Access(
+        allowed=verdict.allowed,
+        reason=verdict.reason,
+        detail=step.said if step is not None else "You may fetch its files.",
+        next_step=NextStep(text=step.do, page=step.page) if step is not None else None,
+    )
+
+
+def model_row(judged: Judged) -> a.ModelRow:
+    """Show a model in a list."""
+    model = judged.model
+    return a.ModelRow(
+        id=model.full_name,
+        title=model.title,
+        release=f"{model.namespace}/{model.release_name}",
+        tier=model.tier.code,
+        tier_word=model.tier.word,
+        gated=not model.tier.is_open,
+        visibility=model.visibility,
+        changed_at=model.changed_at,
+        access=access(judged),
+    )
+
+
+def model(view: ModelView) -> a.Model:
+    """Show one model."""
+    sibling = view.open_sibling
+    return a.Model(
+        **dict(model_row(view.judged)),
+        clauses=tuple(
+            a.Clause(requirement=c.requirement, title=c.title, state=c.state, detail=c.detail)
+            for c in view.judged.verdict.clauses
+        ),
+        agreements=tuple(_asked(agreement, view.judged) for agreement in view.agreements),
+        form=form(view.form) if view.form is not None else None,
+        revision=view.revision.id if view.revision is not None else None,
+        refs=tuple(a.Ref(kind=r.kind, name=r.name, revision=r.revision_id) for r in view.refs),
+        files=files(view.files),
+        open_sibling=sibling.full_name if sibling is not None else None,
+    )
+
+
+def contents(found: Contents) -> a.Files:
+    """Show the files of a revision."""
+    revision = found.revision.id if found.revision is not None else ""
+    return a.Files(model=found.model.full_name, revision=revision, items=files(found.files))
+
+
+def files(found: Iterable[catalogue.File]) -> tuple[a.File, ...]:
+    """Show files by path."""
+    return tuple(a.File(path=f.path, size_bytes=f.size_bytes, sha256=f.sha256) for f in found)
+
+
+def form(found: forms.Form) -> a.Form:
+    """Show the questions of a form."""
+    fields = tuple(
+        a.FormField(
+            name=f.name,
+            type=f.type,
+            label=f.label,
+            help=f.help,
+            required=f.required,
+            options=f.options,
+            max_chars=f.max_chars,
+        )
+        for f in found.fields
+    )
+    return a.Form(title=found.title, intro=found.intro, fields=fields)
+
+
+def release_row(view: ReleaseView) -> a.ReleaseRow:
+    """Show a release in a list."""
+    return a.ReleaseRow(
+        id=view.release.full_name,
+        title=view.release.title,
+        tagline=view.content.about.tagline,
+        changed_at=view.release.changed_at,
+        models=tuple(model_row(judged) for judged in view.models),
+    )
+
+
+def release(view: ReleaseView) -> a.Release:
+    """Show one release with the content of its page."""
+    return a.Release(**dict(release_row(view)), content=view.content)
+
+
+def agreement(found: terms.Agreement) -> a.Agreement:
+    """Show the version in force."""
+    return a.Agreement(
+        id=found.id,
+        version=found.version,
+        title=found.title,
+        intro=found.intro,
+        sha256=found.sha256,
+        change=found.change,
+        published_at=found.published_at,
+        clauses=tuple(a.TermsClause(id=c.id, title=c.title, text=c.text) for c in found.clauses),
+    )
+
+
+def acceptance(made: terms.Acceptance) -> a.Acceptance:
+    """Show evidence of an acceptance."""
+    return a.Acceptance(
+        id=made.id,
+        agreement=made.agreement_id,
+        version=made.version,
+        sha256=made.sha256,
+        clauses=made.clauses,
+        typed_name=made.typed_name,
+        accepted_at=made.accepted_at,
+    )
+
+
+def _asked(agreement: terms.Agreement, judged: Judged) -> a.AskedAgreement:
+    state = (judged.standing.terms or {}).get(agreement.id)
+    return a.AskedAgreement(
+        id=agreement.id,
+        title=agreement.title,
+        version=agreement.version,
+        sha256=agreement.sha256,
+        accepted=state is TermsState.ACCEPTED,
+    )
