@@ -30,6 +30,7 @@ from gatekeeper.domain.links import GrantId
 from gatekeeper.domain.people import Context, Person
 from gatekeeper.domain.sealed import content
 from gatekeeper.services import access, grants
+from gatekeeper.services.access import Judged
 from gatekeeper.services.people import current
 from gatekeeper.services.ports import House
 
@@ -74,12 +75,28 @@ def publish(
 
 def show(house: House, agreement_id: AgreementId, version: int | None = None) -> Agreement:
     """Return the version in force, or an older one; raises NotFound."""
-    with house.db.reading() as read:
-        versions = read.agreements.versions(agreement_id)
-    for agreement in reversed(versions):
+    for agreement in reversed(versions(house, agreement_id)):
         if version in (None, agreement.version):
             return agreement
     raise NotFound("no such agreement")
+
+
+def versions(house: House, agreement_id: AgreementId) -> list[Agreement]:
+    """Return every published version, oldest first; raises NotFound when there is none."""
+    with house.db.reading() as read:
+        found = read.agreements.versions(agreement_id)
+    if not found:
+        raise NotFound("no such agreement")
+    return found
+
+
+def used_by(house: House, ctx: Context, agreement_id: AgreementId) -> list[Judged]:
+    """Return the models that ask for an agreement, as far as the actor may see them."""
+    with house.db.reading() as read:
+        person = access.person_of(read, ctx)
+        everything = read.catalogue.list_models(person.id if person else None, limit=1000)
+        asking = [m for m in everything if agreement_id in m.agreements]
+        return access.visible(read, person, asking, ctx.now)
 
 
 def mine(house: House, ctx: Context) -> list[tuple[Acceptance, Agreement]]:

@@ -39,11 +39,9 @@ class ReleaseView:
     models: Sequence[Judged]
     sizes: Mapping[ModelId, tuple[int, int]]
 
-    @property
-    def open_sibling(self) -> Model | None:
-        """The last open model of the release: named beside every gated one."""
-        found = [j.model for j in self.models if j.model.tier.is_open]
-        return found[-1] if found else None
+    def open_sibling_of(self, model: Model) -> Model | None:
+        """Return the open model to name beside a gated one."""
+        return open_sibling([j.model for j in self.models], model)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +64,8 @@ class ModelView:
 
     @property
     def open_sibling(self) -> Model | None:
-        """The last open model of the same release."""
-        found = [j.model for j in self.siblings if j.model.tier.is_open]
-        return found[-1] if found else None
+        """The open model of the same release that comes nearest to this one."""
+        return open_sibling([j.model for j in self.siblings], self.model)
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,6 +234,20 @@ def card(house: House, view: ModelView | Contents) -> str:
         return source.read().decode("utf-8", "replace")
     finally:
         source.close()
+
+
+def open_sibling(line: Sequence[Model], model: Model) -> Model | None:
+    """Return the open model named beside a gated one: the last before it in its release's line.
+
+    The first one after it where none comes before; None for an open model, or without any.
+    """
+    if model.tier.is_open:
+        return None
+    names = [m.id for m in line]
+    place = names.index(model.id) if model.id in names else len(line)
+    before = [m for m in line[:place] if m.tier.is_open]
+    after = [m for m in line[place:] if m.tier.is_open]
+    return before[-1] if before else next(iter(after), None)
 
 
 def _release_view(read: Readers, ctx: Context, found: Release) -> ReleaseView:
