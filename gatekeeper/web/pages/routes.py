@@ -22,14 +22,13 @@ def install(app: Flask, sign_in_limit: str, registration_limit: str) -> None:
         app.register_blueprint(blueprint)
     frame.install(app, frozenset(blueprint.name for blueprint in BLUEPRINTS))
     limiter = Limiter(get_remote_address, app=app, storage_uri="memory://")
+    app.extensions["gatekeeper-limiter"] = limiter  # its wrappers hold it weakly
     for endpoint, limit in (
         ("account.sign_in", sign_in_limit),
         ("account.change_password", sign_in_limit),
         ("account.register", registration_limit),
         ("account.ask_reset", registration_limit),
     ):
-        if endpoint not in app.view_functions:
-            continue  # WIP until account.py is in
         view = app.view_functions[endpoint]
         limited = limiter.limit(limit, methods=["POST"])(view)
         app.view_functions[endpoint] = limited  # type: ignore[assignment]
