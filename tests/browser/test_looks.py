@@ -1,0 +1,89 @@
+"""Every page in light, dark and phone width: no axe violation, no sideways scroll, under 60 KB.
+
+Screenshots are kept where GATEKEEPER_TEST_SHOTS says, to be looked at beside the mock-ups.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.browser.conftest import DESK, PHONE, Open
+
+PAGES = {
+    "catalogue": ("", "/"),
+    "release": ("", "/releases/northfield/lyra"),
+    "release-parley": ("applicant", "/releases/parley/parley"),
+    "model-open": ("", "/northfield/lyra-124m"),
+    "model-gated": ("applicant", "/northfield/lyra-1558m"),
+    "model-withheld": ("", "/timbre/timbre-clone"),
+    "tree": ("", "/northfield/lyra-1558m/tree/main"),
+    "sign-in": ("", "/sign-in"),
+    "register": ("", "/register"),
+    "reset": ("", "/reset"),
+    "account": ("researcher", "/account"),
+    "apply": ("applicant", "/apply/northfield/lyra-1558m"),
+    "apply-agreement": ("applicant", "/apply/northfield/lyra-774m"),
+    "agreement": ("applicant", "/agreements/research-use"),
+    "applications": ("researcher", "/applications"),
+    "applications-empty": ("applicant", "/applications"),
+    "access": ("researcher", "/access"),
+    "access-model": ("researcher", "/access/northfield/lyra-1558m"),
+    "access-empty": ("stranger", "/access"),
+    "queue": ("approver", "/review"),
+    "audit": ("compliance", "/audit"),
+    "mail": ("", "/dev/mail"),
+    "not-found": ("", "/nobody/nothing"),
+    "refused": ("applicant", "/audit"),
+}
+LOOKS = {"light": ("light", DESK), "dark": ("dark", DESK), "phone": ("light", PHONE)}
+RULES = ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa", "best-practice"]
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_is_accessible_and_fits(open_page: Open, shots: Path, name: str) -> None:
+    account, path = PAGES[name]
+    for look, (scheme, size) in LOOKS.items():
+        page = open_page(account, scheme=scheme, size=size)
+        answer = page.goto(path)
+        assert len(answer.body()) < 60_000, f"{name} is {len(answer.body())} bytes"
+        check(page, shots / f"{name}-{look}.png", look)
+
+
+@pytest.mark.parametrize("look", LOOKS)
+def test_a_dossier_and_an_application_are_accessible_and_fit(
+    open_page: Open, shots: Path, look: str
+) -> None:
+    scheme, size = LOOKS[look]
+    page = open_page("approver", scheme=scheme, size=size)
+    page.goto("/review")
+    page.goto(page.locator('[data-item] a[href*="/review/GK-"]').first.get_attribute("href"))
+    check(page, shots / f"dossier-{look}.png", look)
+    page = open_page("researcher", scheme=scheme, size=size)
+    page.goto("/applications")
+    page.goto(page.locator('a[href*="/applications/GK-"]').first.get_attribute("href"))
+    check(page, shots / f"application-{look}.png", look)
+
+
+def check(page: Any, shot: Path, look: str) -> None:
+    """Take the picture, then ask axe and the layout."""
+    from axe_playwright_python.sync_playwright import Axe
+
+    page.screenshot(path=str(shot), full_page=True)
+    found = Axe().run(page, options={"runOnly": RULES}).response["violations"]
+    assert [(v["id"], v["nodes"][0]["html"][:200]) for v in found] == [], f"{shot.name} ({look})"
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), shot.name
+
+
+def test_no_page_asks_another_host_and_none_breaks_the_policy(open_page: Open) -> None:
+    page = open_page("researcher")
+    asked: list[str] = []
+    complaints: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("console", lambda message: complaints.append(message.text))
+    for account_path in PAGES.values():
+        page.goto(account_path[1])
+    assert {url.split("/")[2].split(":")[0] for url in asked} == {"127.0.0.1"}
+    assert [c for c in complaints if "Content Security Policy" in c] == []
