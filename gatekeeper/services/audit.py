@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from gatekeeper.db.audit import Finding
 from gatekeeper.db.replay import compare as compare_tables
 from gatekeeper.domain.access import Reason, Refused
+from gatekeeper.domain.catalogue import Model, ModelId, Visibility
 from gatekeeper.domain.facts.audit import LedgerExported
 from gatekeeper.domain.ledger import Entry, EntryFilter, TreeHead
 from gatekeeper.domain.people import Context, Person, PersonId, Scope, SiteRole
@@ -21,11 +22,12 @@ from gatekeeper.services.ports import House
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Entries, newest first; `before` continues below (None at the end); who is in them."""
+    """Entries, newest first; `before` continues below (None at the end); who and what they name."""
 
     entries: Sequence[Entry]
     before: int | None
     people: Mapping[PersonId, Person]
+    models: Mapping[ModelId, Model]
 
 
 def search(house: House, ctx: Context, want: EntryFilter) -> Page:
@@ -41,7 +43,11 @@ def about_me(house: House, ctx: Context, want: EntryFilter) -> Page:
     with house.db.reading() as read:
         me = current(read, ctx)
     page = _page(house, replace(want, subjects=[me.id, *want.subjects]))
-    return replace(page, entries=[e for e in page.entries if not _is_staff_note(e, me.id)])
+    return replace(
+        page,
+        entries=[e for e in page.entries if not _is_staff_note(e, me.id)],
+        models={i: m for i, m in page.models.items() if m.visibility is Visibility.PUBLIC},
+    )
 
 
 def _is_staff_note(entry: Entry, me: PersonId) -> bool:
@@ -79,6 +85,16 @@ def _check_searcher(ctx: Context, person: Person) -> None:
     need_scope(ctx, Scope.REVIEW)
     if not person.site_roles & {SiteRole.COMPLIANCE, SiteRole.ADMIN}:
         raise Refused(Reason.WRONG_SCOPE)
+
+
+def find_people(house: House, ctx: Context, words: str) -> list[Person]:
+    """Return whom a searcher may mean: an id, an address, a username or how a name begins.
+
+    Raises: Refused for somebody who may not search.
+    """
+    with house.db.reading() as read:
+        _check_searcher(ctx, current(read, ctx))
+        return read.people.search(words.strip()) if words.strip() else []
 
 
 def find_subjects(house: House, words: str) -> list[str]:
@@ -127,5 +143,13 @@ def _page(house: House, want: EntryFilter) -> Page:
         ids = {PersonId(e.actor_id) for e in shown if e.actor_id}
         ids |= {PersonId(p) for e in shown if isinstance(p := e.data.get("person_id"), str)}
         people = read.people.many(ids)
+        models = read.catalogue.models_by_id({m for e in shown for m in models_in(e)})
     more = shown[-1].row_id if len(entries) > want.limit else None
-    return Page(shown, more, people)
+    return Page(shown, more, people, models)
+
+
+def models_in(entry: Entry) -> list[ModelId]:
+    """Return the ids of the models an entry names."""
+    several = entry.data.get("models")
+    named = [entry.data.get("model_id"), *(several if isinstance(several, list) else [])]
+    return [ModelId(model) for model in named if isinstance(model, str)]

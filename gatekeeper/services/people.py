@@ -79,6 +79,8 @@ def register(house: House, ctx: Context, typed: Registration) -> None:
     hashed = _hash(typed.password)
     with house.db.acting(ctx) as act:
         act.lock("owner-names")
+        # The name first: a taken one must not tell by its refusal that the address is unknown.
+        _check_free(act, typed.username)
         owner = act.people.by_email(email)
         if owner is not None:
             kind = NoticeKind.ALREADY_REGISTERED
@@ -89,8 +91,7 @@ def register(house: House, ctx: Context, typed: Registration) -> None:
 
 def add_person(act: Act, ctx: Context, typed: Registration, email: str, hashed: str) -> PersonId:
     """Record a new person inside an act; the caller checked what was typed."""
-    if not act.people.owner_name_is_free(typed.username):
-        raise invalid("username", "this name is taken; choose another")
+    _check_free(act, typed.username)
     person_id = PersonId(ctx.new_id("per"))
     act.record(
         f.PersonRegistered(
@@ -103,6 +104,11 @@ def add_person(act: Act, ctx: Context, typed: Registration, email: str, hashed: 
         )
     )
     return person_id
+
+
+def _check_free(act: Act, username: str) -> None:
+    if not act.people.owner_name_is_free(username):
+        raise invalid("username", "this name is taken; choose another")
 
 
 def create_person(
