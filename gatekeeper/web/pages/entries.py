@@ -17,13 +17,13 @@ from gatekeeper.services import audit
 
 _INNER_CAPITAL = re.compile(r"(?<!^)(?=[A-Z])")
 _ACTORS = {
-    ActorKind.OPERATOR: "The operator, at the machine",
+    ActorKind.OPERATOR: "The operator",
     ActorKind.SYSTEM: "The server",
     ActorKind.ANONYMOUS: "Anybody",
 }
 # What an entry is about, in the order people ask for it.
-_ABOUT = ("application_id", "grant_id", "agreement_id", "model_id", "path", "namespace", "role",
-          "reason", "state", "ends_on", "scope")  # fmt: skip
+_ABOUT = ("application_id", "grant_id", "agreement_id", "path", "namespace", "role", "reason",
+          "state", "ends_on", "scope")  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class Row:
 def rows(page: audit.Page, viewer: Person) -> list[Row]:
     """Put a page of entries into words; the viewer is "You"."""
     names = {**{i: p.name or p.id for i, p in page.people.items()}, viewer.id: "You"}
-    return [_row(entry, names) for entry in page.entries]
+    return [_row(entry, names, page) for entry in page.entries]
 
 
 def title_of(kind: str) -> str:
@@ -57,9 +57,11 @@ def name_of(entry: Entry, names: Mapping[PersonId, str]) -> str:
     return names.get(PersonId(entry.actor_id), entry.actor_id)
 
 
-def _row(entry: Entry, names: Mapping[PersonId, str]) -> Row:
+def _row(entry: Entry, names: Mapping[PersonId, str], page: audit.Page) -> Row:
     subject = entry.data.get("person_id")
     about = [names.get(PersonId(subject), subject)] if isinstance(subject, str) else []
+    known = page.models
+    about += [known[m].full_name if m in known else m for m in audit.models_in(entry)]
     about += [str(entry.data[key]) for key in _ABOUT if entry.data.get(key)]
     return Row(
         index=entry.index,

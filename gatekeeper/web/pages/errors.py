@@ -43,6 +43,7 @@ class Said:
 
 
 _HOME = Action("/", "See the releases")
+_ACCOUNT = Action("/account", "Your account")
 _STATUS = {Reason.NO_ACCOUNT: 401, Reason.NOT_VISIBLE: 404, Reason.MODEL_WITHDRAWN: 410}
 _LABELS = {
     "": "See the releases",
@@ -136,7 +137,8 @@ def _said(error: Exception) -> Said:  # noqa: C901  the one table of this dialec
             text = "Read the new version, and accept that."
             return Said(409, "terms_outdated", "The terms have changed meanwhile", text, [_HOME])
         case e.NotAllowed():
-            return Said(403, "wrong_scope", "You may not do this", f"{error}.", [_HOME])
+            text = f"{str(error)[:1].upper()}{str(error)[1:]}."
+            return Said(403, "wrong_scope", "You may not do this", text, [_ACCOUNT])
         case e.BadCredentials():
             text = "Sign in again, or use another token."
             again = Action("/sign-in", "Sign in")
@@ -180,7 +182,7 @@ def _bad_link(error: e.BadLink) -> Said:
     code = Reason.LINK_EXPIRED if error.expired else Reason.LINK_INVALID
     title = "This link has expired" if error.expired else "This link does not work"
     text = "Links in mails and for downloads live shortly and are good once. Ask for a new one."
-    return Said(403, code, title, text, [Action("/account", "Your account")])
+    return Said(403, code, title, text, [_ACCOUNT])
 
 
 def _busy(error: e.Busy) -> Said:
