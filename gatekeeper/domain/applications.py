@@ -244,8 +244,7 @@ def check_conflict_of_interest(
     """
     if decider.person.id == lead.id:
         raise NotAllowed("G-conflict", "nobody decides their own application")
-    shared = decider.person.mail_domain == lead.mail_domain
-    if not shared or not lead.mail_domain or lead.mail_domain in public_domains:
+    if not share_domain(lead, decider.person, public_domains):
         return False
     if not decider.override_note.strip():
         raise invalid(
@@ -253,6 +252,12 @@ def check_conflict_of_interest(
             f"you and the applicant share {lead.mail_domain}: say why this is no conflict",
         )
     return True
+
+
+def share_domain(lead: Person, decider: Person, public_domains: frozenset[str]) -> bool:
+    """Say whether both use one mail domain that is not a public provider's."""
+    shared = decider.mail_domain == lead.mail_domain
+    return shared and bool(lead.mail_domain) and lead.mail_domain not in public_domains
 
 
 def check_second_approver(application: Application, decider: Decider) -> None:

@@ -130,3 +130,11 @@ def check_grant_command(
         raise Conflict(f"a grant that is {state} cannot be asked to {command}", state=state)
     if not hats & TABLE[command, state][0]:
         raise NotAllowed("G-role", f"you may not {command} this grant")
+
+
+def grant_commands(
+    grant: Grant, hats: frozenset[GrantHat], now: datetime
+) -> frozenset[GrantCommand]:
+    """Return what somebody with these hats may ask of the grant at `now`."""
+    state = grant.state(now)
+    return frozenset(c for (c, s), (who, _) in TABLE.items() if s is state and hats & who)

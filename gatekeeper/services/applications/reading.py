@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from gatekeeper.db.unit_of_work import Readers
@@ -19,13 +19,16 @@ from gatekeeper.domain.applications import (
     Message,
     QueueFilter,
     commands_for,
+    share_domain,
 )
-from gatekeeper.domain.catalogue import Model, ModelId
+from gatekeeper.domain.catalogue import Model, ModelId, Visibility
 from gatekeeper.domain.errors import NotFound
 from gatekeeper.domain.forms import Form
-from gatekeeper.domain.grants import Grant
+from gatekeeper.domain.grants import Grant, GrantCommand, grant_commands
 from gatekeeper.domain.ledger import Entry, EntryFilter
+from gatekeeper.domain.links import GrantId
 from gatekeeper.domain.people import Context, Person, PersonId, Role, Scope, SiteRole
+from gatekeeper.services import grants
 from gatekeeper.services.applications.decisions import hats_of
 from gatekeeper.services.applications.drafts import forms_of
 from gatekeeper.services.people import current, need_scope
@@ -51,7 +54,11 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Dossier:
-    """One case as its reader may see it; staff see notes, checks and the lead's history."""
+    """One case as its reader may see it; staff see notes, checks and the lead's history.
+
+    `named` are the models of that history which this reader may know of. `shares_domain` asks for a
+    note with every decision; `grant_commands` is what the reader may do to each grant.
+    """
 
     application: Application
     lead: Person
@@ -67,6 +74,9 @@ class Dossier:
     checks: Sequence[Check] = ()
     earlier: Sequence[Application] = ()
     holds: Sequence[Grant] = ()
+    named: Mapping[ModelId, Model] = field(default_factory=dict)
+    shares_domain: bool = False
+    grant_commands: Mapping[GrantId, frozenset[GrantCommand]] = field(default_factory=dict)
     draft: Draft | None = None
 
     @property
@@ -153,7 +163,8 @@ def open_case(house: House, ctx: Context, application_id: ApplicationId) -> Doss
             hats = frozenset({Hat.LEAD})
         else:
             need_scope(ctx, Scope.REVIEW)
-        return _dossier(house, read, application, hats)
+        dossier = _dossier(read, application, hats)
+        return _for_staff(house, read, ctx, person, dossier) if dossier.is_staff else dossier
 
 
 def staff_namespaces(read: Readers, person: Person) -> frozenset[str] | None:
@@ -198,9 +209,15 @@ def queue(house: House, ctx: Context, want: QueueFilter) -> tuple[list[QueueRow]
     return rows, count
 
 
-def _dossier(
-    house: House, read: Readers, application: Application, hats: frozenset[Hat]
-) -> Dossier:
+def counts(house: House, ctx: Context, wants: Sequence[QueueFilter]) -> list[int]:
+    """Return how many cases each filter holds, of those the actor may read."""
+    need_scope(ctx, Scope.REVIEW)
+    with house.db.reading() as read:
+        namespaces = staff_namespaces(read, current(read, ctx))
+        return [read.applications.count(replace(w, namespaces=namespaces)) for w in wants]
+
+
+def _dossier(read: Readers, application: Application, hats: frozenset[Hat]) -> Dossier:
     is_staff = bool(hats - {Hat.LEAD})
     lead = read.people.by_id(application.lead_id)
     if lead is None:
@@ -212,8 +229,7 @@ def _dossier(
         history = [e for e in history if e.data.get("internal") is not True]
     ids = {m.author_id for m in messages if m.author_id}
     ids |= {PersonId(e.actor_id) for e in history if e.actor_id}
-    earlier = [a for a in read.applications.of_lead(lead.id) if a.id != application.id]
-    dossier = Dossier(
+    return Dossier(
         application=application,
         lead=lead,
         models=models,
@@ -229,11 +245,33 @@ def _dossier(
         approvals_needed=max((m.tier.approvals for m in models), default=0),
         draft=read.ephemeral.draft(application.id) if Hat.LEAD in hats else None,
     )
-    if not is_staff:
-        return dossier
+
+
+def _for_staff(
+    house: House, read: Readers, ctx: Context, person: Person, dossier: Dossier
+) -> Dossier:
+    lead, models = dossier.lead, dossier.models
+    own = dossier.application.id
+    earlier = [a for a in read.applications.of_lead(lead.id) if a.id != own]
     holds = read.grants.of_person(lead.id)
-    checks = _checks(house, read, lead, models, earlier)
-    return replace(dossier, earlier=earlier, holds=holds, checks=checks)
+    ids = {m for a in earlier for m in a.models} | {m for g in holds for m in g.models}
+    here = {m.namespace for m in models}
+    named = read.catalogue.models_by_id(ids)
+    return replace(
+        dossier,
+        earlier=earlier,
+        holds=holds,
+        checks=_checks(house, read, lead, models, earlier),
+        named={
+            i: m
+            for i, m in named.items()
+            if m.visibility is Visibility.PUBLIC or m.namespace in here
+        },
+        shares_domain=share_domain(lead, person, house.policy.public_mail_domains),
+        grant_commands={
+            g.id: grant_commands(g, grants.hats_for(read, ctx, g), ctx.now) for g in dossier.grants
+        },
+    )
 
 
 def _checks(
