@@ -231,7 +231,9 @@ def _explain(error: ValidationError, origins: Origins) -> str:
     lines = []
     for fault in error.errors():
         dotted = ".".join(str(step) for step in fault["loc"][:2])
-        lines.append(f"{origins.get(dotted, 'settings')}: {dotted}: {fault['msg']}")
+        # An unknown section has no origin of its own; its keys have.
+        known = (where for key, where in origins.items() if f"{key}.".startswith(f"{dotted}."))
+        lines.append(f"{next(known, 'settings')}: {dotted}: {fault['msg']}")
     return "\n".join(lines)
 
 
