@@ -104,8 +104,8 @@ def claim(house: House, ctx: Context, application_id: ApplicationId, version: in
     need_scope(ctx, Scope.REVIEW)
     with house.db.acting(ctx) as act:
         case = _open(act, ctx, application_id)
-        check_version(case.application, version)
         check_command(Command.CLAIM, case.application, case.decider.hats)
+        check_version(case.application, version)
         if case.lead.id == case.decider.person.id:
             check_conflict_of_interest(case.lead, case.decider, frozenset())
         act.record(f.ApplicationClaimed(application_id, case.decider.person.id))
