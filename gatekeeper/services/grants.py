@@ -55,17 +55,19 @@ class ListedGrant:
 def listed(
     house: House, *, email: str | None = None, model: tuple[str, str] | None = None
 ) -> list[ListedGrant]:
-    """Return grants of a person, of a model, or the newest of the site (operator)."""
+    """Return grants of a person, of a model, of both, or the newest of the site (operator)."""
     with house.db.reading() as read:
+        known = read.catalogue.model(*model) if model is not None else None
+        if model is not None and known is None:
+            return []
         if email is not None:
             person = read.people.by_email(normalise_email(email))
             found = read.grants.of_person(person.id) if person is not None else []
-        elif model is not None:
-            known = read.catalogue.model(*model)
-            found = read.grants.of_model(known.id) if known is not None else []
+        elif known is not None:
+            found = read.grants.of_model(known.id)
         else:
             found = read.grants.newest()
-        return _listed(read, found)
+        return _listed(read, [g for g in found if known is None or known.id in g.models])
 
 
 def _listed(read: Readers, found: list[Grant]) -> list[ListedGrant]:
