@@ -170,10 +170,10 @@ def create_app(settings: Settings, house: House, session_key: bytes) -> Flask:
     )
     identity.install(app)
     guard.install(app, clock.fresh, answer_error)
-    pages.install(app, settings.limits.sign_in, settings.limits.registration)
-    # The hub names the address converters that the API's routes use as well.
+    # The hub names the address converters that the routes of the API and the pages use as well.
     for blueprint in (machines.blueprint, files.blueprint, hub.blueprint, api.blueprint):
         app.register_blueprint(blueprint)
+    pages.install(app, settings.limits.sign_in, settings.limits.registration)
     _wrap(app, settings.server.trusted_proxies)
     return app
 
