@@ -11,6 +11,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import stat
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -74,19 +75,21 @@ class LocalObjects:
     def size(self, sha256: str) -> int | None:
         """Return the blob's size in bytes, None when it is not held."""
         try:
-            return self._path(sha256).stat().st_size
+            status = self._path(sha256).lstat()
         except FileNotFoundError:
             return None
         except OSError as error:
             raise Unavailable("the store cannot be read") from error
+        return status.st_size if stat.S_ISREG(status.st_mode) else None
 
     def open(self, sha256: str, start: int = 0, end: int | None = None) -> FileSlice:
         """Open bytes [start, end) of a blob, standing at the first."""
         try:
-            descriptor = os.open(self._path(sha256), os.O_RDONLY | os.O_CLOEXEC)
-        except FileNotFoundError as error:
-            raise IntegrityBroken(f"blob {sha256} is recorded and not held") from error
+            descriptor = os.open(self._path(sha256), os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
         except OSError as error:
+            # A link (ELOOP) is no blob of ours; without `blobs/` the store itself is gone.
+            if error.errno in {errno.ENOENT, errno.ELOOP} and self._blobs.is_dir():
+                raise IntegrityBroken(f"blob {sha256} is recorded and not held") from error
             raise Unavailable("the store cannot be read") from error
         size = os.fstat(descriptor).st_size
         return FileSlice(descriptor, start, size if end is None else min(end, size))
@@ -107,7 +110,7 @@ class LocalObjects:
     def walk(self) -> Iterator[tuple[str, int]]:
         """Go through (sha256, bytes) of every blob held."""
         for blob in self._blobs.glob("??/*"):
-            yield blob.name, blob.stat().st_size
+            yield blob.name, blob.lstat().st_size
 
     def sweep(self, older_than_seconds: int) -> int:
         """Delete what unfinished puts left longer ago; return how many."""
