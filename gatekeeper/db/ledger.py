@@ -195,11 +195,20 @@ def count_waiting(connection: Connection) -> int:
     return connection.execute(select(func.count()).select_from(t.unsequenced)).scalar_one()
 
 
+# INSERT OR REPLACE deletes the row it replaces without firing the triggers of DELETE.
 APPEND_ONLY_SQLITE = [
-    f"CREATE TRIGGER {name}_no_{verb.lower()} BEFORE {verb} ON {name} BEGIN "
-    f"SELECT RAISE(ABORT, '{name} is append-only'); END"
-    for name in ("entries", "leaves")
-    for verb in ("UPDATE", "DELETE")
+    *(
+        f"CREATE TRIGGER {name}_no_{verb.lower()} BEFORE {verb} ON {name} BEGIN "
+        f"SELECT RAISE(ABORT, '{name} is append-only'); END"
+        for name in ("entries", "leaves")
+        for verb in ("UPDATE", "DELETE")
+    ),
+    "CREATE TRIGGER entries_no_replace BEFORE INSERT ON entries WHEN EXISTS "
+    "(SELECT 1 FROM entries WHERE id = NEW.id OR event_id = NEW.event_id) "
+    "BEGIN SELECT RAISE(ABORT, 'entries is append-only'); END",
+    "CREATE TRIGGER leaves_no_replace BEFORE INSERT ON leaves WHEN EXISTS "
+    "(SELECT 1 FROM leaves WHERE leaf_index = NEW.leaf_index OR entry_id = NEW.entry_id) "
+    "BEGIN SELECT RAISE(ABORT, 'leaves is append-only'); END",
 ]
 APPEND_ONLY_POSTGRES = [
     (
