@@ -203,12 +203,16 @@ APPEND_ONLY_SQLITE = [
         for name in ("entries", "leaves")
         for verb in ("UPDATE", "DELETE")
     ),
-    "CREATE TRIGGER entries_no_replace BEFORE INSERT ON entries WHEN EXISTS "
-    "(SELECT 1 FROM entries WHERE id = NEW.id OR event_id = NEW.event_id) "
-    "BEGIN SELECT RAISE(ABORT, 'entries is append-only'); END",
-    "CREATE TRIGGER leaves_no_replace BEFORE INSERT ON leaves WHEN EXISTS "
-    "(SELECT 1 FROM leaves WHERE leaf_index = NEW.leaf_index OR entry_id = NEW.entry_id) "
-    "BEGIN SELECT RAISE(ABORT, 'leaves is append-only'); END",
+    (
+        "CREATE TRIGGER entries_no_replace BEFORE INSERT ON entries WHEN EXISTS "
+        "(SELECT 1 FROM entries WHERE id = NEW.id OR event_id = NEW.event_id) "
+        "BEGIN SELECT RAISE(ABORT, 'entries is append-only'); END"
+    ),
+    (
+        "CREATE TRIGGER leaves_no_replace BEFORE INSERT ON leaves WHEN EXISTS "
+        "(SELECT 1 FROM leaves WHERE leaf_index = NEW.leaf_index OR entry_id = NEW.entry_id) "
+        "BEGIN SELECT RAISE(ABORT, 'leaves is append-only'); END"
+    ),
 ]
 APPEND_ONLY_POSTGRES = [
     (

@@ -71,4 +71,5 @@ def _log(error: Exception) -> None:
     if isinstance(error, GatekeeperError):
         log.info("%s %s: %s", request.method, request.url_rule, type(error).__name__)
     else:
-        log.exception("%s %s failed (%s)", request.method, request.url_rule, g.get("request_id"))
+        where = (request.method, request.url_rule, g.get("request_id"))
+        log.error("%s %s failed (%s)", *where, exc_info=error)
