@@ -138,8 +138,8 @@ class FileSlice:
 
     def __init__(self, descriptor: int, start: int, end: int) -> None:
         self._descriptor = descriptor
-        self._left = max(0, end - start)
-        os.lseek(descriptor, start, os.SEEK_SET)
+        self._end = end
+        self.seek(start)
 
     def fileno(self) -> int:
         """Return the descriptor, standing at the first byte; who sends it counts the bytes."""
@@ -151,6 +151,11 @@ class FileSlice:
         chunk = os.read(self._descriptor, wanted) if wanted else b""
         self._left -= len(chunk)
         return chunk
+
+    def seek(self, offset: int, /) -> None:
+        """Stand at a byte of the whole file; a server asks when the kernel could not send."""
+        os.lseek(self._descriptor, offset, os.SEEK_SET)
+        self._left = max(0, self._end - offset)
 
     def close(self) -> None:
         """Close the descriptor; twice is fine."""

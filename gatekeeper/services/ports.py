@@ -21,11 +21,13 @@ from gatekeeper.services.tally import Tally
 class ByteSource(Protocol):
     """Some bytes of one blob, ready to leave: at most the range asked for.
 
-    `fileno` stands at the first byte so that a server may send it from the kernel.
+    `fileno` stands at the first byte so that a server may send it from the kernel; `seek` stands at
+    a byte of the whole blob, for a server whose kernel could not, and never widens the range.
     """
 
     def fileno(self) -> int: ...
     def read(self, size: int = -1, /) -> bytes: ...
+    def seek(self, offset: int, /) -> None: ...
     def close(self) -> None: ...
 
 

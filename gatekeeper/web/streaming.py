@@ -33,6 +33,7 @@ class HeldSlice:
         self._give_back = give_back
         self.fileno = source.fileno
         self.read = source.read
+        self.seek = source.seek
 
     def close(self) -> None:
         """Close the blob and give the place back."""
