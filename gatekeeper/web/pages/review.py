@@ -1,7 +1,336 @@
-"""review pages (being written)."""
+"""The review desk: the queue, one case, and what staff decide about it and its grants.
+
+A refused form comes back with everything that was typed, and a stale one with the case as it stands
+now. Every act checks its guards in the service. Not here: what is shown of a case (desk).
+"""
 
 from __future__ import annotations
 
-from flask import Blueprint
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from urllib.parse import urlencode
+
+from flask import Blueprint, request
+from flask.typing import ResponseReturnValue
+
+from gatekeeper.domain.access import Reason, Refused
+from gatekeeper.domain.applications import ApplicationId, Outcome, RejectReason
+from gatekeeper.domain.errors import Conflict, Invalid, NotAllowed, NotFound, invalid
+from gatekeeper.domain.grants import EndReason, GrantCommand
+from gatekeeper.services import grants
+from gatekeeper.services.applications import decisions, drafts, reading, searching
+from gatekeeper.services.applications.decisions import Decision, VerdictKind
+from gatekeeper.services.applications.reading import Dossier
+from gatekeeper.services.applications.searching import Place
+from gatekeeper.web.identity import session_context
+from gatekeeper.web.pages import desk, reasons
+from gatekeeper.web.pages.frame import Viewer, notify, page, see, signed_in, viewer
+from gatekeeper.web.pages.parts import Link
+from gatekeeper.web.pages.wrongs import Wrong, Wrongs, wrongs
+from gatekeeper.web.wiring import house
 
 blueprint = Blueprint("review", __name__)
+
+CASES = 50
+_FILTERS = ("view", "model", "assignee", "older_than")
+_LABELS = {
+    "note": "Text",
+    "text": "Text",
+    "reason": "Reason",
+    "outcome": "Way back",
+    "after_on": "Day",
+    "ends_on": "Last day",
+    "override_note": "Why this is no conflict",
+}
+_SAID = {
+    VerdictKind.APPROVE: "Your approval is recorded.",
+    VerdictKind.REJECT: "Declined. The applicant gets the reason and the text.",
+    VerdictKind.ASK: "The question is with the applicant.",
+    VerdictKind.RETURN: "Returned to the first approver.",
+}
+# A refusal that is about the applicant, not about who decides.
+_LEAD_LACKS = {
+    Reason.EMAIL_UNVERIFIED: "The applicant's address is not verified: nothing can be granted yet.",
+    Reason.BLOCKLISTED: "The applicant's account is suspended: nothing can be granted.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Typed:
+    """What was typed into one of the forms; `form` names it, '' when none was sent."""
+
+    form: str = ""
+    note: str = ""
+    reason: str = ""
+    outcome: str = ""
+    after_on: str = ""
+    ends_on: str = ""
+    override_note: str = ""
+    grant: str = ""
+    fields: tuple[str, ...] = ()
+
+    def of(self, form: str, grant: str = "") -> Typed:
+        """Return what belongs into one form (of one grant): this, or nothing."""
+        return self if (form, grant) == (self.form, self.grant) else Typed()
+
+
+@blueprint.get("/review")
+@signed_in
+def index() -> ResponseReturnValue:
+    """Show the queue."""
+    _staff()
+    return page("review/index.html", case=None, **_queue())
+
+
+@blueprint.get("/review/<case_id>")
+@signed_in
+def show(case_id: str) -> ResponseReturnValue:
+    """Show the queue with one case open."""
+    return _show(_open(case_id))
+
+
+@blueprint.post("/review/<case_id>/claim")
+@signed_in
+def claim(case_id: str) -> ResponseReturnValue:
+    """Become the assignee."""
+    dossier = _open_for_act(case_id)
+    try:
+        decisions.claim(house(), session_context(), dossier.application.id, _version())
+    except Conflict as error:
+        return _clashed(case_id, error, Typed("claim"))
+    notify("ok", "This case is yours.")
+    return _back(case_id)
+
+
+@blueprint.post("/review/<case_id>/decision")
+@signed_in
+def decide(case_id: str) -> ResponseReturnValue:
+    """Record a verdict: approve, reject, ask or return."""
+    dossier = _open_for_act(case_id)
+    form = request.form
+    typed = Typed(
+        form.get("verdict", ""),
+        form.get("note", ""),
+        form.get("reason", ""),
+        form.get("outcome", ""),
+        form.get("after_on", ""),
+        form.get("ends_on", ""),
+        form.get("override_note", ""),
+        fields=tuple(form.getlist("fields")),
+    )
+    try:
+        decision = _decision(typed)
+        decisions.decide(house(), session_context(), dossier.application.id, decision)
+    except Invalid as error:
+        return _show(_open(case_id), typed, wrongs(error, _LABELS, typed.form)), 422
+    except Conflict as error:
+        return _clashed(case_id, error, typed)
+    except Refused as error:
+        if error.reason not in _LEAD_LACKS:
+            raise
+        lacks = Wrongs((Wrong("", "", _LEAD_LACKS[error.reason]),))
+        return _show(_open(case_id), typed, lacks), 422
+    notify("ok", _SAID[decision.verdict])
+    return _back(case_id)
+
+
+@blueprint.post("/review/<case_id>/message")
+@signed_in
+def write(case_id: str) -> ResponseReturnValue:
+    """Write to the applicant, or a note for staff."""
+    dossier = _open_for_act(case_id)
+    internal = request.form.get("to") != "applicant"
+    typed = Typed("internal" if internal else "applicant", request.form.get("text", ""))
+    try:
+        decisions.post_message(
+            house(), session_context(), dossier.application.id, typed.note, internal=internal
+        )
+    except Invalid as error:
+        return _show(_open(case_id), typed, wrongs(error, _LABELS, typed.form)), 422
+    notify("ok", "The note is kept." if internal else "The message is sent.")
+    return _back(case_id)
+
+
+@blueprint.post("/review/<case_id>/grant")
+@signed_in
+def change_grant(case_id: str) -> ResponseReturnValue:
+    """Suspend, reinstate or revoke a grant of this case; in force before the answer."""
+    dossier = _open_for_act(case_id)
+    form = request.form
+    grant = next((g for g in dossier.grants if g.id == form.get("grant")), None)
+    if grant is None:
+        raise NotFound("no such grant")
+    typed = Typed(form.get("command", ""), form.get("note", ""), form.get("reason", ""),
+                  grant=grant.id)  # fmt: skip
+    command = next((c for c in GrantCommand if c == typed.form), None)
+    reason = next((r for r in EndReason if r == typed.reason), None)
+    try:
+        if command is None:
+            raise invalid("reason", "choose what to do with the grant")
+        grants.change(house(), session_context(), grant.id, command, reason, typed.note)
+    except Invalid as error:
+        return _show(_open(case_id), typed, wrongs(error, _LABELS, typed.form)), 422
+    except Conflict as error:
+        return _clashed(case_id, error, typed)
+    notify("ok", "It is in force for every request from now on.")
+    return _back(case_id)
+
+
+def _staff() -> Viewer:
+    me = viewer()
+    if me is None or not me.is_staff:
+        raise NotAllowed("G-role", "the review desk is for those who handle applications here")
+    return me
+
+
+def _open(case_id: str) -> Dossier:
+    me = viewer()
+    if me is None or not me.is_staff:
+        raise NotFound("no such application")
+    return reading.open_case(house(), session_context(), ApplicationId(case_id))
+
+
+def _open_for_act(case_id: str) -> Dossier:
+    dossier = _open(case_id)
+    if not dossier.is_staff:
+        raise NotAllowed("G-conflict", "nobody decides their own application")
+    return dossier
+
+
+def _version() -> int:
+    version = request.form.get("version", type=int)
+    return -1 if version is None else version  # a form without one has seen no version
+
+
+def _decision(typed: Typed) -> Decision:
+    verdict = next((v for v in VerdictKind if v == typed.form), None)
+    if verdict is None:
+        raise invalid("verdict", "choose approve, reject, ask or return")
+    outcome = next((o for o in Outcome if o == typed.outcome), None)
+    if verdict is VerdictKind.REJECT and outcome is None:
+        raise invalid("outcome", "choose the way back")
+    return Decision(
+        verdict=verdict,
+        version=_version(),
+        note=typed.note,
+        reason=next((r for r in RejectReason if r == typed.reason), None),
+        outcome=outcome or Outcome.FIXABLE,
+        after_on=_day("after_on", typed.after_on) if outcome is Outcome.AFTER else None,
+        ends_on=_day("ends_on", typed.ends_on),
+        override_note=typed.override_note,
+        fields=typed.fields,
+    )
+
+
+def _day(field: str, text: str) -> date | None:
+    try:
+        return date.fromisoformat(text) if text else None
+    except ValueError:
+        raise invalid(field, "write a day as YYYY-MM-DD") from None
+
+
+def _back(case_id: str) -> ResponseReturnValue:
+    return see(f"/review/{case_id}{_query()}")
+
+
+def _clashed(case_id: str, error: Conflict, typed: Typed) -> ResponseReturnValue:
+    return _show(_open(case_id), typed, clash=str(error)), 409
+
+
+def _show(
+    dossier: Dossier, typed: Typed | None = None, wrong: Wrongs | None = None, clash: str = ""
+) -> str:
+    now, me = session_context().now, _staff().person
+    case, models = dossier.application, dossier.models
+    assignee = desk.name_of(dossier, case.assignee_id) if case.assignee_id else ""
+    return page(
+        "review/index.html",
+        case=case,
+        pill=reasons.CASE_PILLS[case.state],
+        lead=dossier.lead,
+        models=models,
+        tier=desk.strictest(models).tier.code,
+        title=desk.title_of(models),
+        due_at=desk.due_at(case, models) if case.is_open else None,
+        assignee="you" if case.assignee_id == me.id else assignee,
+        is_staff=dossier.is_staff,
+        answers=desk.answers(dossier, house().policy.countries),
+        questions=dossier.form.fields if dossier.form is not None else (),
+        thread=desk.thread(dossier),
+        may_write=[to for to in ("note", "message") if to in dossier.commands],
+        checks=desk.checks(dossier),
+        history=desk.history(dossier),
+        earlier=desk.earlier(dossier),
+        holds=desk.holds(dossier, now),
+        grants=desk.grants(dossier, now),
+        bar=desk.bar(dossier, me, now),
+        reject_reasons=list(reasons.REJECTED.items()),
+        outcomes=list(reasons.WAY_BACK.items()),
+        end_reasons=list(reasons.ENDED.items()),
+        most_chars=drafts.MAX_MESSAGE_CHARS,
+        typed=typed or Typed(),
+        wrong=wrong or Wrongs(),
+        clash=clash,
+        **_queue(),
+    )
+
+
+def _queue() -> Mapping[str, object]:
+    """Return the left side: segments with their counts, the cases of one, and where more are."""
+    ctx, me = session_context(), _staff().person
+    view = _asked()["view"]
+    wanted = _wanted(view)
+    rows, place = searching.search(house(), ctx, wanted)
+    counts = reading.counts(house(), ctx, [desk.filter_of(one, me) for one in desk.VIEWS])
+    return {
+        "cases": [desk.item(row, ctx.now) for row in rows],
+        "views": [
+            Link(f"/review?view={one}", f"{words} {count}", one == view)
+            for (one, (words, _)), count in zip(desk.VIEWS.items(), counts, strict=True)
+        ],
+        "asked": _asked(),
+        "is_filtered": any(_asked()[name] for name in _FILTERS[1:]),
+        "query": _query(),
+        "older": f"/review{_query(after=_cursor(place))}" if place is not None else None,
+    }
+
+
+def _asked() -> dict[str, str]:
+    """Return the queue's filters as the address has them."""
+    asked = {name: request.args.get(name, "").strip() for name in _FILTERS}
+    return {**asked, "view": asked["view"] if asked["view"] in desk.VIEWS else "all"}
+
+
+def _wanted(view: str) -> searching.Wanted:
+    asked = _asked()
+    namespace, slash, name = asked["model"].partition("/")
+    days = asked["older_than"]
+    return searching.Wanted(
+        states=desk.VIEWS[view][1],
+        assignee="me" if view == "mine" else asked["assignee"],
+        model=(namespace, name) if slash else None,
+        older_than=timedelta(days=int(days))
+        if days.isascii() and days.isdigit() and len(days) < 5
+        else None,
+        after=_place(request.args.get("after", "")),
+        limit=CASES,
+    )
+
+
+def _query(**more: str) -> str:
+    query = {name: value for name, value in {**_asked(), **more}.items() if value}
+    return f"?{urlencode(query)}" if query != {"view": "all"} else ""
+
+
+def _cursor(place: Place) -> str:
+    return f"{place[0].isoformat()}~{place[1]}"
+
+
+def _place(cursor: str) -> Place | None:
+    at, _, case_id = cursor.partition("~")
+    try:
+        moment = datetime.fromisoformat(at)
+    except ValueError:
+        return None  # no place in the queue: begin at its head
+    return (moment, case_id) if moment.tzinfo is not None else None

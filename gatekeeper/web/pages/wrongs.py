@@ -28,11 +28,18 @@ class Wrongs:
         return " ".join(error.detail for error in self.errors if error.field == field)
 
 
-def wrongs(error: Invalid, labels: Mapping[str, str]) -> Wrongs:
-    """Put a refusal into the words of a form; `labels` by field name."""
+def wrongs(error: Invalid, labels: Mapping[str, str], form: str = "") -> Wrongs:
+    """Put a refusal into the words of a form; `labels` by field name.
+
+    `form` tells apart the fields of a page with several forms: `approve-note`, `reject-note`.
+    """
     return Wrongs(
         tuple(
-            Wrong(one.field, labels.get(one.field, one.field), f"{_sentence(one.detail)}")
+            Wrong(
+                f"{form}-{one.field}" if form else one.field,
+                labels.get(one.field, one.field),
+                _sentence(one.detail),
+            )
             for one in error.errors
         )
     )
