@@ -26,7 +26,7 @@ from gatekeeper.web.wiring import house
 
 blueprint = Blueprint("audit", __name__)
 
-ENTRIES = 50
+ENTRIES = 30
 _FIELDS = ("person", "model", "kind", "since", "until")
 _LABELS = {"since": "From", "until": "To"}
 

@@ -14,6 +14,8 @@ from gatekeeper.web.wiring import house
 
 blueprint = Blueprint("dev", __name__)
 
+LETTERS = 40
+
 
 @dataclass(frozen=True, slots=True)
 class Line:
@@ -40,7 +42,7 @@ def mail() -> ResponseReturnValue:
         raise NotFound("no such page")
     letters = [
         Letter(to, subject, at, tuple(_line(line) for line in text.strip().splitlines()))
-        for to, subject, text, at in outbox.kept_letters(house())
+        for to, subject, text, at in outbox.kept_letters(house())[:LETTERS]
     ]
     return page("dev/mail.html", letters=letters)
 

@@ -1,39 +1,34 @@
 """The review desk: the queue, one case, and what staff decide about it and its grants.
 
 A refused form comes back with everything that was typed, and a stale one with the case as it stands
-now. Every act checks its guards in the service. Not here: what is shown of a case (desk).
+now. Every act checks its guards in the service. Not here: what is shown of a case (desk)
+and of the queue (cases_list).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
-from urllib.parse import urlencode
+from datetime import date
 
 from flask import Blueprint, request
 from flask.typing import ResponseReturnValue
 
 from gatekeeper.domain.access import Reason, Refused
-from gatekeeper.domain.applications import ApplicationId, Outcome, RejectReason
+from gatekeeper.domain.applications import ApplicationId, Outcome, RejectReason, check_version
 from gatekeeper.domain.errors import Conflict, Invalid, NotAllowed, NotFound, invalid
 from gatekeeper.domain.grants import EndReason, GrantCommand
 from gatekeeper.services import grants
-from gatekeeper.services.applications import decisions, drafts, reading, searching
+from gatekeeper.services.applications import decisions, drafts, reading
 from gatekeeper.services.applications.decisions import Decision, VerdictKind
 from gatekeeper.services.applications.reading import Dossier
-from gatekeeper.services.applications.searching import Place
 from gatekeeper.web.identity import session_context
-from gatekeeper.web.pages import desk, reasons
+from gatekeeper.web.pages import cases_list, desk, reasons
 from gatekeeper.web.pages.frame import Viewer, notify, page, see, signed_in, viewer
-from gatekeeper.web.pages.parts import Link
 from gatekeeper.web.pages.wrongs import Wrong, Wrongs, wrongs
 from gatekeeper.web.wiring import house
 
 blueprint = Blueprint("review", __name__)
 
-CASES = 50
-_FILTERS = ("view", "model", "assignee", "older_than")
 _LABELS = {
     "note": "Text",
     "text": "Text",
@@ -79,8 +74,7 @@ class Typed:
 @signed_in
 def index() -> ResponseReturnValue:
     """Show the queue."""
-    _staff()
-    return page("review/index.html", case=None, **_queue())
+    return page("review/index.html", case=None, **cases_list.shown(_staff().person))
 
 
 @blueprint.get("/review/<case_id>")
@@ -120,6 +114,7 @@ def decide(case_id: str) -> ResponseReturnValue:
         fields=tuple(form.getlist("fields")),
     )
     try:
+        check_version(dossier.application, _version())  # before what else may be wrong with it
         decision = _decision(typed)
         decisions.decide(house(), session_context(), dossier.application.id, decision)
     except Invalid as error:
@@ -231,7 +226,7 @@ def _day(field: str, text: str) -> date | None:
 
 
 def _back(case_id: str) -> ResponseReturnValue:
-    return see(f"/review/{case_id}{_query()}")
+    return see(f"/review/{case_id}{cases_list.query()}")
 
 
 def _clashed(case_id: str, error: Conflict, typed: Typed) -> ResponseReturnValue:
@@ -272,65 +267,5 @@ def _show(
         typed=typed or Typed(),
         wrong=wrong or Wrongs(),
         clash=clash,
-        **_queue(),
+        **cases_list.shown(me),
     )
-
-
-def _queue() -> Mapping[str, object]:
-    """Return the left side: segments with their counts, the cases of one, and where more are."""
-    ctx, me = session_context(), _staff().person
-    view = _asked()["view"]
-    wanted = _wanted(view)
-    rows, place = searching.search(house(), ctx, wanted)
-    counts = reading.counts(house(), ctx, [desk.filter_of(one, me) for one in desk.VIEWS])
-    return {
-        "cases": [desk.item(row, ctx.now) for row in rows],
-        "views": [
-            Link(f"/review?view={one}", f"{words} {count}", one == view)
-            for (one, (words, _)), count in zip(desk.VIEWS.items(), counts, strict=True)
-        ],
-        "asked": _asked(),
-        "is_filtered": any(_asked()[name] for name in _FILTERS[1:]),
-        "query": _query(),
-        "older": f"/review{_query(after=_cursor(place))}" if place is not None else None,
-    }
-
-
-def _asked() -> dict[str, str]:
-    """Return the queue's filters as the address has them."""
-    asked = {name: request.args.get(name, "").strip() for name in _FILTERS}
-    return {**asked, "view": asked["view"] if asked["view"] in desk.VIEWS else "all"}
-
-
-def _wanted(view: str) -> searching.Wanted:
-    asked = _asked()
-    namespace, slash, name = asked["model"].partition("/")
-    days = asked["older_than"]
-    return searching.Wanted(
-        states=desk.VIEWS[view][1],
-        assignee="me" if view == "mine" else asked["assignee"],
-        model=(namespace, name) if slash else None,
-        older_than=timedelta(days=int(days))
-        if days.isascii() and days.isdigit() and len(days) < 5
-        else None,
-        after=_place(request.args.get("after", "")),
-        limit=CASES,
-    )
-
-
-def _query(**more: str) -> str:
-    query = {name: value for name, value in {**_asked(), **more}.items() if value}
-    return f"?{urlencode(query)}" if query != {"view": "all"} else ""
-
-
-def _cursor(place: Place) -> str:
-    return f"{place[0].isoformat()}~{place[1]}"
-
-
-def _place(cursor: str) -> Place | None:
-    at, _, case_id = cursor.partition("~")
-    try:
-        moment = datetime.fromisoformat(at)
-    except ValueError:
-        return None  # no place in the queue: begin at its head
-    return (moment, case_id) if moment.tzinfo is not None else None
