@@ -23,7 +23,7 @@ from gatekeeper.domain.people import (
     SiteRole,
     TokenId,
 )
-from gatekeeper.services import people
+from gatekeeper.services import members, people, tokens
 from gatekeeper.services.ports import House
 
 NAMESPACE = "northfield"
@@ -129,9 +129,9 @@ def hire_one(house: House, key: str, namespace: str = NAMESPACE) -> Member:
         house, context(), typed, verified=key != "stranger", role=_SITE_ROLES.get(key)
     )
     for role in _ROLES.get(key, ()):
-        people.set_member(house, context(), namespace, email, role, remove=False)
+        members.set_role(house, context(), namespace, email, role, remove=False)
     scope = _SCOPES.get(key, Scope.READ)
-    token, text = people.create_token(house, context(), person_id, "tests", scope, 30)
+    token, text = tokens.create(house, context(), person_id, "tests", scope, 30)
     return Member(
         key=key,
         id=person_id,

@@ -30,7 +30,7 @@ from gatekeeper.db import migrations
 from gatekeeper.db.engine import make_engine
 from gatekeeper.domain.errors import NotFound
 from gatekeeper.domain.people import Scope
-from gatekeeper.services import people
+from gatekeeper.services import tokens
 from gatekeeper.services.ports import House
 from gatekeeper.settings import SettingsError
 
@@ -128,7 +128,7 @@ def _accounts(
             person = read.people.by_id(seeder.people[seeder.keys[key]])
         if person is None:
             raise NotFound(f"the demo has no {key}")
-        _, token = people.create_token(house, ctx, person.id, "demo", scope, 365)
+        _, token = tokens.create(house, ctx, person.id, "demo", scope, 365)
         accounts[key] = {"email": person.email, "password": passwords[key], "token": token}
     return accounts
 

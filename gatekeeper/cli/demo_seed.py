@@ -24,7 +24,7 @@ from gatekeeper.domain.applications import ApplicationId, Outcome, RejectReason
 from gatekeeper.domain.catalogue import AgreementId, Visibility
 from gatekeeper.domain.grants import EndReason, GrantCommand
 from gatekeeper.domain.people import OPERATOR, Actor, ActorKind, Context, PersonId, Role, SiteRole
-from gatekeeper.services import agreements, grants, people
+from gatekeeper.services import agreements, grants, members, people
 from gatekeeper.services.applications import decisions, drafts
 from gatekeeper.services.applications.decisions import Decision, VerdictKind
 from gatekeeper.services.ports import House
@@ -103,7 +103,7 @@ def _add_people(seeder: Seeder, plan: Mapping[str, Any]) -> None:
         if key:
             seeder.keys[key] = row["username"]
         for namespace in plan["namespace"] if "namespace_role" in row else ():
-            people.set_member(
+            members.set_role(
                 seeder.house,
                 ctx,
                 namespace["name"],

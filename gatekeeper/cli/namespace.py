@@ -6,7 +6,7 @@ import click
 
 from gatekeeper.cli.desk import Desk, choice, command, pass_desk
 from gatekeeper.domain.people import Role
-from gatekeeper.services import people
+from gatekeeper.services import members
 from gatekeeper.services.publishing import releases
 
 
@@ -35,5 +35,5 @@ def add(desk: Desk, name: str, title: str) -> None:
 @command
 def member(desk: Desk, name: str, email: str, role: str, remove: bool) -> None:
     """Give a person a role, or take it away."""
-    people.set_member(desk.house, desk.context(), name, email, Role(role), remove=remove)
+    members.set_role(desk.house, desk.context(), name, email, Role(role), remove=remove)
     click.echo(f"{email}: {role} in {name} {'removed' if remove else 'given'}.")

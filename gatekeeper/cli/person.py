@@ -8,7 +8,7 @@ import click
 
 from gatekeeper.cli.desk import Desk, choice, command, pass_desk
 from gatekeeper.domain.people import SiteRole
-from gatekeeper.services import people
+from gatekeeper.services import members, people
 
 
 @click.group()
@@ -52,7 +52,7 @@ def add(
 @command
 def suspend(desk: Desk, email: str, reason: str) -> None:
     """Suspend an account: it opens nothing until it is reinstated."""
-    people.suspend(desk.house, desk.context(), email, reason, suspended=True)
+    members.set_suspended(desk.house, desk.context(), email, reason, suspended=True)
     click.echo(f"{email} is suspended.")
 
 
@@ -63,5 +63,5 @@ def suspend(desk: Desk, email: str, reason: str) -> None:
 @command
 def reinstate(desk: Desk, email: str, reason: str) -> None:
     """Let a suspended account work again."""
-    people.suspend(desk.house, desk.context(), email, reason, suspended=False)
+    members.set_suspended(desk.house, desk.context(), email, reason, suspended=False)
     click.echo(f"{email} is reinstated.")

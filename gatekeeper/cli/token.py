@@ -6,7 +6,7 @@ import click
 
 from gatekeeper.cli.desk import Desk, as_json, choice, command, pass_desk, show
 from gatekeeper.domain.people import Scope, TokenId
-from gatekeeper.services import people
+from gatekeeper.services import people, tokens
 
 
 @click.group()
@@ -24,7 +24,7 @@ def token() -> None:
 def create(desk: Desk, email: str, name: str, scope: str, days: int) -> None:
     """Make a token and print it, once."""
     person = people.find(desk.house, email)
-    _, text = people.create_token(desk.house, desk.context(), person.id, name, Scope(scope), days)
+    _, text = tokens.create(desk.house, desk.context(), person.id, name, Scope(scope), days)
     click.echo(text)
 
 
@@ -45,7 +45,7 @@ def list_tokens(desk: Desk, email: str, as_json: bool) -> None:
             "expires_at": t.expires_at.isoformat(timespec="seconds"),
             "live": t.is_live(now),
         }
-        for t in people.tokens_of(desk.house, email)
+        for t in tokens.of(desk.house, email)
     ]
     show(rows, as_json=as_json)
 
@@ -56,5 +56,5 @@ def list_tokens(desk: Desk, email: str, as_json: bool) -> None:
 @command
 def revoke(desk: Desk, token_id: str) -> None:
     """End a token for good."""
-    people.revoke_token(desk.house, desk.context(), TokenId(token_id))
+    tokens.revoke(desk.house, desk.context(), TokenId(token_id))
     click.echo("The token is revoked.")

@@ -7,11 +7,9 @@ Not here: sessions (services/sessions), what a person may fetch (services/access
 
 from __future__ import annotations
 
-import hashlib
 import os
 import threading
 from dataclasses import dataclass
-from datetime import timedelta
 
 from argon2 import PasswordHasher, Type
 from argon2.exceptions import InvalidHashError, VerificationError
@@ -25,7 +23,6 @@ from gatekeeper.domain.errors import (
     Busy,
     FieldError,
     Invalid,
-    NotAllowed,
     NotFound,
     invalid,
 )
@@ -33,19 +30,14 @@ from gatekeeper.domain.facts import people as f
 from gatekeeper.domain.links import Claim, Purpose, check_times
 from gatekeeper.domain.notices import Notice, NoticeKind, ToPerson
 from gatekeeper.domain.people import (
-    AccessToken,
     Context,
     Person,
     PersonId,
-    Role,
     Scope,
     SiteRole,
-    TokenId,
     check_owner_name,
     check_password,
     check_person_name,
-    is_token_shaped,
-    write_token,
 )
 from gatekeeper.services.ports import House
 
@@ -273,41 +265,6 @@ def need_scope(ctx: Context, scope: Scope) -> None:
         raise Refused(Reason.WRONG_SCOPE)
 
 
-def create_token(
-    house: House, ctx: Context, person_id: PersonId, name: str, scope: Scope, days: int
-) -> tuple[AccessToken, str]:
-    """Make an access token; the text is returned once and stored nowhere.
-
-    Raises: Invalid for a name, scope or life out of bounds; NotAllowed for another's account.
-    """
-    label = " ".join(name.split())
-    if not 1 <= len(label) <= 80:
-        raise invalid("name", "give the token a name of 1 to 80 characters")
-    if not 1 <= days <= house.policy.token_longest_days:
-        raise invalid("days", f"choose 1 to {house.policy.token_longest_days} days")
-    if not ctx.actor.is_operator and ctx.actor.person_id != person_id:
-        raise NotAllowed("G-role", "you make tokens for yourself alone")
-    text = write_token(ctx.fresh(32))
-    token_id = TokenId(ctx.new_id("tok"))
-    with house.db.acting(ctx) as act:
-        if act.people.by_id(person_id, lock=True) is None:
-            raise NotFound("no such person")
-        act.record(
-            f.TokenCreated(
-                token_id=token_id,
-                person_id=person_id,
-                name=ctx.sealed("name", label),
-                scope=scope,
-                digest=token_digest(text),
-                hint=text[-4:],
-                expires_at=ctx.now + timedelta(days=days),
-            )
-        )
-        made = act.people.token(token_id)
-    assert made is not None  # noqa: S101  it was recorded just now
-    return made, text
-
-
 def find(house: House, email: str) -> Person:
     """Return the person with this address (operator); raises NotFound."""
     with house.db.reading() as read:
@@ -315,78 +272,6 @@ def find(house: House, email: str) -> Person:
     if person is None:
         raise NotFound("no such person")
     return person
-
-
-def tokens_of(house: House, email: str) -> list[AccessToken]:
-    """Return a person's tokens (operator); raises NotFound."""
-    person = find(house, email)
-    with house.db.reading() as read:
-        return read.people.tokens_of(person.id)
-
-
-def my_tokens(house: House, ctx: Context) -> list[AccessToken]:
-    """Return the actor's own tokens, newest first."""
-    with house.db.reading() as read:
-        return read.people.tokens_of(current(read, ctx).id)
-
-
-def revoke_token(house: House, ctx: Context, token_id: TokenId) -> None:
-    """End a token for good; raises NotFound for one that is not the actor's own."""
-    with house.db.acting(ctx) as act:
-        token = act.people.token(token_id)
-        own = token is not None and token.person_id == ctx.actor.person_id
-        if token is None or not (own or ctx.actor.is_operator):
-            raise NotFound("no such token")
-        if token.revoked_at is None:
-            act.record(f.TokenRevoked(token.id, token.person_id))
-
-
-def bearer(house: House, ctx: Context, text: str) -> AccessToken:
-    """Return the live token with this text; raises BadCredentials for any other."""
-    if not is_token_shaped(text):
-        raise BadCredentials("this is not an access token of this site")
-    with house.db.reading() as read:
-        token = read.people.token_by_digest(token_digest(text))
-        owner = read.people.by_id(token.person_id) if token is not None else None
-    if token is None or owner is None or owner.suspended or not token.is_live(ctx.now):
-        raise BadCredentials("this access token has expired or was revoked")
-    if token.last_used_at is None or ctx.now - token.last_used_at > timedelta(minutes=5):
-        with house.db.acting(ctx) as act:
-            act.ephemeral.note_token_use(token.id, ctx.now)
-    return token
-
-
-def token_digest(text: str) -> str:
-    """Return SHA-256 of a token's text in hex: what is stored of it."""
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def suspend(house: House, ctx: Context, email: str, reason: str, *, suspended: bool) -> None:
-    """Suspend or reinstate an account (operator): it opens nothing meanwhile."""
-    with house.db.acting(ctx) as act:
-        person = act.people.by_email(normalise_email(email))
-        if person is None:
-            raise NotFound("no such person")
-        if suspended:
-            act.record(f.PersonSuspended(person.id, reason[:200]))
-            act.ephemeral.end_sessions_of(person.id)
-        else:
-            act.record(f.PersonReinstated(person.id, reason[:200]))
-
-
-def set_member(
-    house: House, ctx: Context, namespace: str, email: str, role: Role, *, remove: bool
-) -> None:
-    """Give a person a role in a namespace or take it away; doing it twice changes nothing."""
-    with house.db.acting(ctx) as act:
-        person = act.people.by_email(normalise_email(email))
-        if person is None or act.catalogue.namespace(namespace) is None:
-            raise NotFound("no such person or namespace")
-        has = role in act.people.roles_in(person.id, namespace)
-        if remove and has:
-            act.record(f.MemberRemoved(namespace, person.id, role))
-        if not remove and not has:
-            act.record(f.MemberAdded(namespace, person.id, role))
 
 
 def normalise_email(text: str) -> str:

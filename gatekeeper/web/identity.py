@@ -18,7 +18,7 @@ from werkzeug.datastructures import CallbackDict
 
 from gatekeeper.domain.errors import BadCredentials
 from gatekeeper.domain.people import ANONYMOUS, SYSTEM, Actor, ActorKind, Context, Person, PersonId
-from gatekeeper.services import people, sessions
+from gatekeeper.services import sessions, tokens
 from gatekeeper.web.wiring import house, new_context, wiring
 
 _PERSON = "_user_id"  # the key under which Flask-Login keeps the person's id
@@ -179,7 +179,7 @@ def _bearer() -> Actor | None:
     scheme, _, text = header.partition(" ")
     if scheme.lower() != "bearer":
         raise BadCredentials("use Authorization: Bearer gk_...")
-    token = people.bearer(house(), new_context(ANONYMOUS), text.strip())
+    token = tokens.bearer(house(), new_context(ANONYMOUS), text.strip())
     return Actor(ActorKind.PERSON, token.person_id, token.scope, token.id)
 
 

@@ -15,7 +15,7 @@ from flask.typing import ResponseReturnValue
 from gatekeeper.domain.errors import Invalid, invalid
 from gatekeeper.domain.ledger import EntryFilter
 from gatekeeper.domain.people import Role, Scope, SiteRole, TokenId
-from gatekeeper.services import agreements, audit, people, profile, sessions
+from gatekeeper.services import agreements, audit, people, profile, sessions, tokens
 from gatekeeper.web import identity
 from gatekeeper.web.identity import session_context
 from gatekeeper.web.pages import doors, entries
@@ -35,7 +35,7 @@ for rule, view, methods in (
 ):
     blueprint.add_url_rule(rule, view.__name__, view, methods=methods)
 
-ENTRIES = 50
+ENTRIES = 30
 TOKEN_DAYS = 90
 _LABELS = {
     "old_password": "Present password",
@@ -136,7 +136,7 @@ def create_token() -> ResponseReturnValue:
         if scope is None:
             raise invalid("scope", "choose what the token may do")
         days = int(typed.days) if typed.days.isascii() and typed.days.isdigit() else 0
-        token, text = people.create_token(
+        token, text = tokens.create(
             house(), session_context(), _me().person.id, typed.name, scope, days
         )
     except Invalid as error:
@@ -154,7 +154,7 @@ def create_token() -> ResponseReturnValue:
 @signed_in
 def revoke_token() -> ResponseReturnValue:
     """End a token for good."""
-    people.revoke_token(house(), session_context(), TokenId(request.form.get("token", "")))
+    tokens.revoke(house(), session_context(), TokenId(request.form.get("token", "")))
     notify("ok", "The token is revoked.", "Nothing opens with it any more.")
     return see("/account#tokens")
 
@@ -181,7 +181,7 @@ def _show(
 ) -> str:
     ctx = session_context()
     mine = profile.show(house(), ctx)
-    tokens = people.my_tokens(house(), ctx)
+    held = tokens.mine(house(), ctx)
     return page(
         "account/index.html",
         person=mine.person,
@@ -190,8 +190,8 @@ def _show(
             *(f"{mine.titles.get(n, n)}: {', '.join(sorted(r))}" for n, r in mine.roles.items()),
         ],
         sessions=_sessions(),
-        tokens=[token for token in tokens if token.is_live(ctx.now)],
-        ended_tokens=[token for token in tokens if not token.is_live(ctx.now)],
+        tokens=[token for token in held if token.is_live(ctx.now)],
+        ended_tokens=[token for token in held if not token.is_live(ctx.now)],
         scope_words={scope: words for scope, (words, _) in _SCOPES.items()},
         scopes=[(scope, *_SCOPES[scope]) for scope in _useful_scopes(mine)],
         typed=typed or NewToken(),
