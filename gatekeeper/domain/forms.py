@@ -1,12 +1,14 @@
-"""Application forms as data: fields an owner designs, and the check of answers against them.
+"""Application forms as data: what an owner may ask, and the check of answers against it.
 
-A draft may break every rule here (errors are warnings until it is submitted).
+Forms come from a TOML file or a page; both are held to `check_form`. A draft may break every rule
+of its form (errors are warnings until it is submitted).
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
 from enum import StrEnum
@@ -14,6 +16,13 @@ from enum import StrEnum
 from gatekeeper.domain.errors import FieldError
 
 MAX_ANSWER_CHARS = 8000
+MAX_FIELDS = 30
+MAX_TITLE_CHARS = 120
+MAX_INTRO_CHARS = 2000
+MAX_LABEL_CHARS = 300
+MAX_HELP_CHARS = 1000
+MAX_OPTIONS = 50
+MAX_OPTION_CHARS = 200
 
 
 class FieldType(StrEnum):
@@ -26,6 +35,10 @@ class FieldType(StrEnum):
     DATE = "date"
     COUNTRY = "country"
     ADDRESS = "address"
+
+
+# What is answered in the person's own words; `max_chars` counts for these alone.
+WRITTEN = frozenset({FieldType.TEXT, FieldType.LONG_TEXT, FieldType.ADDRESS})
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +78,63 @@ def read_form(text: str) -> Form:
     return Form(raw["title"], raw["intro"], tuple(Field(**row) for row in rows))
 
 
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
+
+
+def check_form(form: Form) -> tuple[FieldError, ...]:
+    """Return what keeps a form from being asked; empty when nothing does.
+
+    What is wrong with a question is named by its place, from 0: `field.0.label`.
+    """
+    if not 1 <= len(form.fields) <= MAX_FIELDS:
+        return (
+            FieldError("field", f"ask 1 to {MAX_FIELDS} questions; these are {len(form.fields)}"),
+        )
+    errors = [
+        FieldError("title", _check_line(form.title, MAX_TITLE_CHARS)),
+        FieldError("intro", _check_length(form.intro, MAX_INTRO_CHARS)),
+    ]
+    for place, field in enumerate(form.fields):
+        earlier = {f.name for f in form.fields[:place]}
+        errors += [
+            FieldError(f"field.{place}.{part}", d) for part, d in _check_field(field, earlier)
+        ]
+    return tuple(error for error in errors if error.detail)
+
+
+def _check_field(field: Field, earlier: Collection[str]) -> Iterator[tuple[str, str]]:
+    if not _NAME.fullmatch(field.name):
+        yield "name", "use 1 to 40 of a-z, 0-9 and '_', beginning with a letter"
+    elif field.name in earlier:
+        yield "name", "another question has this name"
+    yield "label", _check_line(field.label, MAX_LABEL_CHARS)
+    yield "help", _check_length(field.help, MAX_HELP_CHARS)
+    yield "options", _check_options(field)
+    if not 1 <= field.max_chars <= MAX_ANSWER_CHARS:
+        yield "max_chars", f"write a number from 1 to {MAX_ANSWER_CHARS}"
+
+
+def _check_options(field: Field) -> str:
+    options = field.options
+    if field.type is not FieldType.CHOICE:
+        return "only a choice has options" if options else ""
+    if not 1 <= len(options) <= MAX_OPTIONS or len(set(options)) < len(options):
+        return f"write 1 to {MAX_OPTIONS} options, each once"
+    if any(option != option.strip() for option in options):  # answers are compared trimmed
+        return "an option neither begins nor ends with a blank"
+    return next(filter(None, (_check_line(option, MAX_OPTION_CHARS) for option in options)), "")
+
+
+def _check_line(text: str, most: int) -> str:
+    if 1 <= len(text) <= most and text.strip() and not any(c < " " or c == "\x7f" for c in text):
+        return ""
+    return f"write 1 to {most} characters, on one line"
+
+
+def _check_length(text: str, most: int) -> str:
+    return "" if len(text) <= most else f"at most {most} characters; this has {len(text)}"
+
+
 def check_answers(
     fields: Sequence[Field], answers: Mapping[str, str], countries: frozenset[str]
 ) -> tuple[FieldError, ...]:
@@ -87,7 +157,7 @@ def _check_answer(  # noqa: C901  one column of field types reads better than tw
 ) -> str:
     if not answer:
         return "an answer is needed" if field.required else ""
-    if len(answer) > field.max_chars:
+    if field.type in WRITTEN and len(answer) > field.max_chars:
         return f"at most {field.max_chars} characters; this has {len(answer)}"
     match field.type:
         case FieldType.CHOICE:

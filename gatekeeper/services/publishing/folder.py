@@ -15,9 +15,9 @@ from typing import Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from gatekeeper.domain.agreements import TermsClause
-from gatekeeper.domain.errors import invalid
+from gatekeeper.domain.errors import FieldError, Invalid, invalid
 from gatekeeper.domain.forms import Field as FormField
-from gatekeeper.domain.forms import FieldType, Form
+from gatekeeper.domain.forms import FieldType, Form, check_form
 
 MAX_TEXT_BYTES = 1_000_000
 
@@ -140,19 +140,19 @@ class _AgreementFile(_Strict):
 
 
 class _FormField(_Strict):
-    name: str = Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")
+    name: str
     type: FieldType
     label: str
     help: str = ""
     required: bool = True
     options: tuple[str, ...] = ()
-    max_chars: int = Field(default=4000, ge=1, le=8000)
+    max_chars: int = 4000
 
 
 class _FormFile(_Strict):
     title: str
     intro: str = ""
-    field: tuple[_FormField, ...] = Field(min_length=1)
+    field: tuple[_FormField, ...] = ()
 
 
 _M = TypeVar("_M", bound=BaseModel)
@@ -192,15 +192,12 @@ def read_agreement(path: Path) -> tuple[str, str, tuple[TermsClause, ...]]:
 
 
 def read_form_file(path: Path) -> Form:
-    """Read a form file; raises Invalid."""
+    """Read a form file; raises Invalid with everything that `check_form` finds."""
     found = _toml(path, _FormFile)
-    names = [row.name for row in found.field]
-    if len(set(names)) != len(names):
-        raise invalid(path.name, "two fields have the same name")
-    for row in found.field:
-        if (row.type is FieldType.CHOICE) != bool(row.options):
-            raise invalid(path.name, f"{row.name}: a choice, and only a choice, has options")
-    return Form(found.title, found.intro, tuple(FormField(**dict(row)) for row in found.field))
+    form = Form(found.title, found.intro, tuple(FormField(**dict(row)) for row in found.field))
+    if errors := check_form(form):
+        raise Invalid(*(FieldError(path.name, f"{e.field}: {e.detail}") for e in errors))
+    return form
 
 
 def _toml(path: Path, model: type[_M]) -> _M:
