@@ -5,7 +5,8 @@ Not here: the files as a tree (tree_page), fetching them (access).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,7 +39,7 @@ class Row:
 def values(house: House, view: ModelView, revision: str) -> dict[str, Any]:
     """Return what catalogue/model.html shows of a model at a revision."""
     model, judged = view.model, view.judged
-    card, is_cut = _card(catalogue.card(house, view))
+    card, is_cut = _card(catalogue.card(house, view), {model.title, model.name})
     step = standing.next_step(judged)
     is_stranger = judged.verdict.reason is Reason.NO_ACCOUNT
     return {
@@ -106,8 +107,17 @@ def _blob(revision: str, path: str) -> str:
     return f"/blob/{snippets.quoted(revision)}/{snippets.quoted(path, safe='/')}"
 
 
-def _card(text: str) -> tuple[str, bool]:
-    """Return the card, cut at a paragraph when it is very long, and whether it was cut."""
+_HEADING = re.compile(r"\A(?:---\s*\n.*?\n---\s*\n)?\s*# +([^\n]+)\n", re.DOTALL)
+
+
+def _card(text: str, titles: Collection[str]) -> tuple[str, bool]:
+    """Return the card, cut at a paragraph when it is very long, and whether it was cut.
+
+    A first heading that says the page's own title again is left out, the front matter with it.
+    """
+    heading = _HEADING.match(text)
+    if heading is not None and heading[1].strip() in titles:
+        text = text[heading.end() :]
     if len(text) <= CARD_CHARS_SHOWN:
         return text, False
     end = text.rfind("\n\n", 0, CARD_CHARS_SHOWN)

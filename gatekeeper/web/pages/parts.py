@@ -69,8 +69,11 @@ class Pager:
     next: str | None
 
 
-def cut(items: Sequence[_T], per_page: int) -> tuple[Sequence[_T], Pager | None]:
-    """Return the part of a list that `?page=` asks for; no pager when all of it fits."""
+def cut(items: Sequence[_T], per_page: int, path: str = "") -> tuple[Sequence[_T], Pager | None]:
+    """Return the part of a list that `?page=` asks for; no pager when all of it fits.
+
+    `path` is the list's own address where the answer to a POST shows it.
+    """
     asked = request.args.get("page", "1")
     last = max(1, -(-len(items) // per_page))
     at = min(int(asked), last) if asked.isascii() and asked.isdigit() and len(asked) < 8 else 1
@@ -79,10 +82,11 @@ def cut(items: Sequence[_T], per_page: int) -> tuple[Sequence[_T], Pager | None]
         return items, None
     shown = items[(at - 1) * per_page : at * per_page]
     return shown, Pager(
-        previous=_page(at - 1) if at > 1 else None, next=_page(at + 1) if at < last else None
+        previous=_page(path, at - 1) if at > 1 else None,
+        next=_page(path, at + 1) if at < last else None,
     )
 
 
-def _page(number: int) -> str:
+def _page(path: str, number: int) -> str:
     query = {**request.args.to_dict(), "page": str(number)}
-    return f"?{urlencode(query)}"
+    return f"{path}?{urlencode(query)}"

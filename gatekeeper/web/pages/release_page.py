@@ -24,7 +24,7 @@ from gatekeeper.web.pages import standing
 from gatekeeper.web.pages.filters import day, short_sha
 from gatekeeper.web.pages.markdown import markdown
 from gatekeeper.web.pages.parts import Action, Pill, Step
-from gatekeeper.web.pages.releases_list import COMING, label
+from gatekeeper.web.pages.releases_list import COMING, changed_at, label
 
 _FORMATS = ("safetensors", "gguf", "onnx", "bin", "pt", "pth", "npz", "h5", "msgpack", "jit")
 
@@ -49,6 +49,7 @@ class Plan:
     when: str
     title: str
     detail: str
+    note: str
     criteria: Sequence[Step]
 
 
@@ -77,7 +78,7 @@ def values(house: House, ctx: Context, namespace: str, name: str) -> dict[str, A
         "access": _access(view),
         "models": [_row(view, head) for head in heads],
         "rule": content.plan.rule,
-        "stages": _stages(content.plan.stage),
+        "stages": _stages(house, content.plan.stage),
         "risks": content.risks,
         "detection": content.detection,
         **_measures(content.detection),
@@ -103,7 +104,7 @@ def _facts(view: ReleaseView) -> list[tuple[str, str]]:
         ("Languages", ", ".join(about.languages)),
         ("Licence", about.licence),
         ("Contact", contact),
-        ("Changed", day(view.release.changed_at)),
+        ("Changed", day(changed_at(view))),
     ]
     return [(name, value) for name, value in facts if value]
 
@@ -186,14 +187,17 @@ def _row(view: ReleaseView, head: Contents) -> Row:
     )
 
 
-def _stages(stages: Sequence[Stage]) -> list[Plan]:
+def _stages(house: House, stages: Sequence[Stage]) -> list[Plan]:
     live = [stage.id for stage in stages if stage.state == "live"]
     return [
         Plan(
             state=_dot(stage, live[-1:]),
             when=_when(stage),
             title=stage.title,
-            detail=stage.note,
+            detail=house.tiers.by_code[stage.tier].word
+            if stage.tier in house.tiers.by_code
+            else "",
+            note=stage.note,
             criteria=[_criterion(c) for c in stage.criterion],
         )
         for stage in stages

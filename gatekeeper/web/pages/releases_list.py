@@ -105,6 +105,11 @@ def label(model_title: str, release_title: str) -> str:
     return rest if rest and rest != model_title else model_title
 
 
+def changed_at(view: ReleaseView) -> datetime:
+    """Return when the release's page or one of its models changed last."""
+    return max([view.release.changed_at, *(judged.model.changed_at for judged in view.models)])
+
+
 def coming(view: ReleaseView, ctx: Context) -> list[Stage]:
     """Return the stages that still lie ahead and have a day."""
     today = ctx.now.date()
@@ -138,7 +143,7 @@ _FILTERS: Mapping[str, tuple[str, _Fits, bool]] = {
 }
 _Sort = Callable[[list[ReleaseView]], list[ReleaseView]]
 _SORTS: Mapping[str, tuple[str, _Sort]] = {
-    "changed": ("Latest change", lambda views: views),  # the service's own order
+    "changed": ("Latest change", lambda views: sorted(views, key=changed_at, reverse=True)),
     "name": ("Name", lambda views: sorted(views, key=lambda v: v.release.title.casefold())),
 }
 
@@ -174,7 +179,7 @@ def _listed(view: ReleaseView, *, signed_in: bool) -> Listed:
         tagline=view.content.about.tagline,
         owner=view.namespace_title,
         languages=", ".join(view.content.about.languages),
-        changed_at=view.release.changed_at,
+        changed_at=changed_at(view),
         models=[
             Tag(
                 label(j.model.title, view.release.title),
@@ -219,20 +224,25 @@ def _until(judged: Judged) -> str:
     grant = judged.verdict.grant
     if grant is None:
         return judged.model.title
-    return Markup("{}, until {}").format(judged.model.title, day(standing.last_day(grant)))
+    return Markup("{}<br>until {}").format(judged.model.title, day(standing.last_day(grant)))
 
 
 def _opening(view: ReleaseView, ctx: Context) -> list[Opening]:
     return [
         Opening(
             on=stage.on,
-            title=f"{view.release.title} {stage.title}",
+            title=_whole(view.release.title, stage.title),
             detail=_condition(stage),
             href=f"/releases/{view.release.full_name}#stages",
         )
         for stage in coming(view, ctx)
         if stage.on is not None
     ]
+
+
+def _whole(release_title: str, stage_title: str) -> str:
+    is_named = release_title.casefold() in stage_title.casefold()
+    return stage_title if is_named else f"{release_title} {stage_title}"
 
 
 def _condition(stage: Stage) -> str:

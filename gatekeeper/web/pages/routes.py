@@ -6,10 +6,11 @@ from flask import Flask
 from flask_limiter import Limiter
 from flask_limiter.util import get_remote_address
 
-from gatekeeper.web.pages import account, audit, catalogue, dev, frame, review
+from gatekeeper.web.pages import access, account, audit, catalogue, dev, frame, review
 
 BLUEPRINTS = (
     catalogue.blueprint,
+    access.blueprint,
     account.blueprint,
     review.blueprint,
     audit.blueprint,
