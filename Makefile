@@ -8,7 +8,7 @@ UV     := $(shell command -v uv 2>/dev/null)
 PYTHON ?= $(firstword $(foreach p,python3.13 python3.12 python3.11 python3,$(shell command -v $(p) >/dev/null 2>&1 && $(p) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $(p))))
 WORKERS ?= 2
 
-.PHONY: run test check lint clean
+.PHONY: run test check lint screenshots clean
 
 run: $(VENV)/.installed-run
 	@$(BIN)/gatekeeper demo --data $(DATA) --port $(PORT) $(ARGS)
@@ -23,6 +23,10 @@ lint: $(VENV)/.installed-dev
 	@$(BIN)/lint-imports
 
 check: lint test
+
+# The README's pictures, from a demo that runs on PORT.
+screenshots: $(VENV)/.installed-dev
+	@$(BIN)/python docs/make_screenshots.py http://127.0.0.1:$(PORT)
 
 clean:
 	@rm -rf $(VENV)
