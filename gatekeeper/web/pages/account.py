@@ -19,7 +19,7 @@ from gatekeeper.services import agreements, audit, people, profile, sessions, to
 from gatekeeper.web import identity
 from gatekeeper.web.identity import session_context
 from gatekeeper.web.pages import doors, entries
-from gatekeeper.web.pages.frame import Viewer, notify, page, see, signed_in, viewer
+from gatekeeper.web.pages.frame import Viewer, notify, number, page, see, signed_in, viewer
 from gatekeeper.web.pages.wrongs import Wrongs, wrongs
 from gatekeeper.web.wiring import house
 
@@ -27,6 +27,7 @@ blueprint = Blueprint("account", __name__)
 
 for rule, view, methods in (
     ("/register", doors.register, ["GET", "POST"]),
+    ("/register/<token>", doors.register_first_admin, ["GET", "POST"]),
     ("/verify/<token>", doors.verify, ["GET", "POST"]),
     ("/sign-in", doors.sign_in, ["GET", "POST"]),
     ("/sign-out", doors.sign_out, ["POST"]),
@@ -163,7 +164,7 @@ def revoke_token() -> ResponseReturnValue:
 @signed_in
 def record() -> ResponseReturnValue:
     """Show what the ledger says about this person, newest first."""
-    before = request.args.get("before", type=int)
+    before = number("before")
     found = audit.about_me(house(), session_context(), EntryFilter(before=before, limit=ENTRIES))
     return page(
         "account/record.html",

@@ -20,7 +20,7 @@ from gatekeeper.domain.ledger import EntryFilter
 from gatekeeper.services import audit
 from gatekeeper.web.identity import session_context
 from gatekeeper.web.pages import entries
-from gatekeeper.web.pages.frame import page, signed_in, viewer
+from gatekeeper.web.pages.frame import number, page, signed_in, viewer
 from gatekeeper.web.pages.wrongs import Wrongs, wrongs
 from gatekeeper.web.wiring import house
 
@@ -82,7 +82,7 @@ def _filter(typed: Mapping[str, str]) -> EntryFilter:
         kinds=[typed["kind"]] if typed["kind"] else [],
         since=_midnight(since) if since is not None else None,
         until=_midnight(until) + timedelta(days=1) if until is not None else None,
-        before=request.args.get("before", type=int),
+        before=number("before"),
         limit=ENTRIES,
     )
 

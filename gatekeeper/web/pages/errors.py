@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 from flask import Response, g, render_template, request
 from flask_limiter import RateLimitExceeded
+from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException, InternalServerError
 
 from gatekeeper.domain import errors as e
@@ -58,8 +59,8 @@ _NOT_FOUND = Said(
 _HTTP = {
     400: (
         "bad_request",
-        "This form could not be taken",
-        "It was open too long or is not ours. Go back, reload the page and send it again.",
+        "This request could not be read",
+        "Go back, and type it again without unusual characters.",
     ),
     405: ("bad_request", "This address does not take that", "Go back and use the page's buttons."),
     413: ("too_large", "This is too large", "Send less at once; files are published differently."),
@@ -195,6 +196,9 @@ def _busy(error: e.Busy) -> Said:
 
 def _http(error: HTTPException) -> Said:
     status = error.code or 500
+    if isinstance(error, CSRFError):
+        text = "It was open too long or is not ours. Go back, reload the page and send it again."
+        return Said(400, "bad_request", "This form could not be taken", text, [_HOME])
     if isinstance(error, RateLimitExceeded):
         seconds = error.limit.limit.get_expiry() if error.limit is not None else 60
         wait = "a minute" if seconds <= 60 else "an hour"

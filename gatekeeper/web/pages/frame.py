@@ -13,7 +13,7 @@ from datetime import datetime
 from functools import wraps
 from typing import Any, ParamSpec
 
-from flask import Flask, g, redirect, render_template, request, session
+from flask import Flask, abort, g, redirect, render_template, request, session
 from flask.typing import ResponseReturnValue
 from flask_wtf.csrf import CSRFProtect
 from jinja2 import StrictUndefined
@@ -76,16 +76,30 @@ class Notice:
 
 
 def install(app: Flask, blueprints: frozenset[str]) -> None:
-    """Give templates their values and filters, and check CSRF on every POST of these blueprints."""
+    """Give templates their values and filters; check what reaches these blueprints: CSRF, NULs."""
     app.jinja_env.undefined = StrictUndefined
     app.jinja_env.filters.update(filters.FILTERS, ago=_ago)
     app.context_processor(_values)
     csrf = CSRFProtect(app)
 
     @app.before_request
-    def check_csrf() -> None:
+    def check_request() -> None:
         if request.blueprint in blueprints:
+            if _has_nul():
+                abort(400)
             csrf.protect()
+
+
+def _has_nul() -> bool:
+    """Say whether a NUL was sent: no text holds one, and Postgres refuses to store it."""
+    texts = (request.path, *request.values.values())
+    return any("\x00" in text for text in texts)
+
+
+def number(name: str) -> int | None:
+    """Return a number of the address that a database can hold; None for anything else."""
+    found = request.args.get(name, type=int)
+    return found if found is not None and 0 <= found < 1 << 63 else None
 
 
 def page(template: str, **values: Any) -> str:
