@@ -131,20 +131,37 @@ def first_admin_token(house: House, ctx: Context) -> str:
     return house.links.sign(Purpose.FIRST_ADMIN, claim)
 
 
-def register_first_admin(house: House, ctx: Context, token: str, typed: Registration) -> None:
-    """Open the first account, verified and administrator; raises BadLink once anybody is here."""
+def check_first_admin(house: House, ctx: Context, token: str) -> None:
+    """Raise BadLink unless this token makes the first administrator and nobody is here yet."""
     _claim(house, ctx, Purpose.FIRST_ADMIN, token)
+    with house.db.reading() as read:
+        _check_nobody(read)
+
+
+def register_first_admin(house: House, ctx: Context, token: str, typed: Registration) -> Person:
+    """Open the first account, verified and administrator.
+
+    Raises: Invalid with every field that is wrong; BadLink as `check_first_admin`.
+    """
+    check_first_admin(house, ctx, token)
     email = _check(typed)
     hashed = _hash(typed.password)
     with house.db.acting(ctx) as act:
         act.lock("owner-names")
-        if act.people.anybody():
-            raise BadLink("this site has its first account already")
+        _check_nobody(act)
         person_id = add_person(act, ctx, typed, email, hashed)
         act.record(
             f.AddressVerified(person_id, act.people.commitments(person_id)[0]),
             f.SiteRoleGiven(person_id, SiteRole.ADMIN),
         )
+        person = act.people.by_id(person_id)
+    assert person is not None  # noqa: S101  it was recorded just now
+    return person
+
+
+def _check_nobody(read: Readers) -> None:
+    if read.people.anybody():
+        raise BadLink("this site has its first account already")
 
 
 def prove_address(house: House, ctx: Context, token: str) -> Person:
@@ -285,8 +302,8 @@ def normalise_email(text: str) -> str:
 
 
 def _check(typed: Registration) -> str:
+    """Return the normalised address; raise Invalid with everything that is wrong at once."""
     errors: list[FieldError] = []
-    email = ""
     for check in (
         lambda: normalise_email(typed.email),
         lambda: check_owner_name(typed.username),
@@ -294,12 +311,12 @@ def _check(typed: Registration) -> str:
         lambda: check_password(typed.password, typed.email, typed.name, typed.username),
     ):
         try:
-            email = email or str(check() or "")
+            check()
         except Invalid as error:
             errors.extend(error.errors)
     if errors:
         raise Invalid(*errors)
-    return email
+    return normalise_email(typed.email)
 
 
 def _claim(house: House, ctx: Context, purpose: Purpose, token: str) -> Claim:
