@@ -110,9 +110,8 @@ def _span(size_bytes: int, etag: str) -> tuple[int, int, int] | None:
     wanted = parse_range_header(header)
     if wanted is None or len(wanted.ranges) != 1:
         return None
-    first = wanted.ranges[0][0]
-    if first < -size_bytes:  # a suffix longer than the file is the file (RFC 9110, 14.1.2)
-        wanted.ranges[0] = (-size_bytes, None)
+    if wanted.ranges[0][0] < -size_bytes < 0:
+        return (0, size_bytes, 206)  # a suffix longer than the file is the file (RFC 9110, 14.1.2)
     span = wanted.range_for_length(size_bytes)
     return (span[0], span[1], 206) if span is not None else None
 
