@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 
 from sqlalchemy import Connection, Engine, text
-from sqlalchemy.exc import DBAPIError
 
 from gatekeeper.db import changes, ledger, outbox
 from gatekeeper.db.agreements import AgreementReader
@@ -25,6 +24,7 @@ from gatekeeper.db.ephemeral import Ephemeral
 from gatekeeper.db.grants import GrantReader
 from gatekeeper.db.people import PeopleReader
 from gatekeeper.domain import notices
+from gatekeeper.domain.errors import Busy
 from gatekeeper.domain.facts import Fact
 from gatekeeper.domain.people import Context
 from gatekeeper.domain.tiers import Tiers
@@ -87,6 +87,8 @@ class Database:
         self.entry_key = entry_key
         self._tiers = tiers
         self._batcher = Batcher(engine) if engine.dialect.name == "sqlite" else None
+        # SQLite's transactions are snapshots; Postgres must be asked, or each statement sees news.
+        self._snapshots = engine if self._batcher is not None else _snapshots_of(engine)
 
     @property
     def is_postgres(self) -> bool:
@@ -96,7 +98,7 @@ class Database:
     @contextmanager
     def reading(self) -> Iterator[Readers]:
         """Open a snapshot; raises Unavailable when the database cannot be read."""
-        with storage_faults(), self.engine.connect() as connection:
+        with storage_faults(), self._snapshots.connect() as connection:
             yield Readers(connection, self.entry_key, self._tiers)
 
     @contextmanager
@@ -121,9 +123,9 @@ class Database:
     def is_ready(self) -> bool:
         """Say whether the database answers."""
         try:
-            with self.engine.connect() as connection:
-                return bool(connection.execute(text("SELECT 1")).scalar_one())
-        except DBAPIError:
+            with self.reading() as read:
+                return bool(read.connection.execute(text("SELECT 1")).scalar_one())
+        except Busy:  # Unavailable is one
             return False
 
     def close(self) -> None:
@@ -137,3 +139,8 @@ class Database:
             self.engine.begin if self._batcher is None else self._batcher.turn
         )
         return begin()
+
+
+def _snapshots_of(engine: Engine) -> Engine:
+    """Return the engine for readers on Postgres: one moment a transaction, and no writing."""
+    return engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
