@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -93,8 +94,8 @@ def append(connection: Connection, key: bytes, stamp: Stamp, fact: Fact) -> None
 def sequence(connection: Connection, key: bytes, limit: int = 512) -> int:
     """Give leaves to at most `limit` waiting entries; return how many, 0 if another one leads.
 
-    Runs in the caller's transaction. Raises IntegrityBroken for an entry whose HMAC does not hold:
-    it gets no leaf, and somebody must look.
+    Runs in the caller's transaction. Raises IntegrityBroken for an entry whose HMAC does not hold
+    or whose event was recorded before: it gets no leaf, and somebody must look.
     """
     if connection.dialect.name == "sqlite":
         return 0
@@ -102,14 +103,17 @@ def sequence(connection: Connection, key: bytes, limit: int = 512) -> int:
     if not leads.scalar_one():
         return 0
     waiting = connection.execute(
-        select(t.entries.c.id, t.entries.c.body, t.entries.c.mac)
+        select(t.entries.c.id, t.entries.c.event_id, t.entries.c.body, t.entries.c.mac)
         .join(t.unsequenced, t.unsequenced.c.entry_id == t.entries.c.id)
         .order_by(t.entries.c.id)
         .limit(limit)
     ).all()
-    for entry_id, body, mac in waiting:
+    for entry_id, event_id, body, mac in waiting:
         if not hmac.compare_digest(entry_mac(key, bytes(body)), bytes(mac)):
             raise IntegrityBroken(f"entry row {entry_id} was not written by this application")
+        # The column is unique; where the bytes name another event, they are a copy.
+        if json.loads(bytes(body))["event"] != event_id:
+            raise IntegrityBroken(f"entry row {entry_id} repeats the event of another")
     if waiting:
         _grow(connection, [(row.id, leaf_hash(bytes(row.body))) for row in waiting])
         connection.execute(
