@@ -6,7 +6,7 @@ import json
 from datetime import date
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, func, select, tuple_
+from sqlalchemy import Connection, Row, Select, func, literal, select, tuple_
 
 from gatekeeper.db import tables as t
 from gatekeeper.domain.applications import (
@@ -58,7 +58,9 @@ class ApplicationReader:
         """Return cases, oldest submission first, after a (submitted_at, id)."""
         query = self._filtered(select(t.applications), want)
         if want.after is not None:
-            query = query.where(tuple_(_A.submitted_at, _A.id) > tuple_(*want.after))
+            at, last = want.after
+            place = tuple_(literal(at, t.Moment()), last)
+            query = query.where(tuple_(_A.submitted_at, _A.id) > place)
         return self._all(query.order_by(_A.submitted_at, _A.id).limit(want.limit))
 
     def count(self, want: QueueFilter) -> int:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, or_, select, tuple_
+from sqlalchemy import Connection, Row, Select, literal, or_, select, tuple_
 
 from gatekeeper.db import tables as t
 from gatekeeper.domain.applications import ApplicationId
@@ -88,7 +88,8 @@ class GrantReader:
         if want.model_id is not None:
             query = query.where(g.id.in_(_covering(t.models.c.id == want.model_id)))
         if want.after is not None:
-            query = query.where(tuple_(g.starts_at, g.id) < tuple_(*want.after))
+            at, last = want.after
+            query = query.where(tuple_(g.starts_at, g.id) < tuple_(literal(at, t.Moment()), last))
         return self._grants(query.order_by(g.starts_at.desc(), g.id.desc()).limit(want.limit))
 
     def link(self, link_id: LinkId) -> Link | None:
