@@ -257,12 +257,16 @@ def _link(
 
 def address(house: House, link: Link) -> str:
     """Sign the claim of an issued link: `/d/<token>/<filename>`; the same link signs alike."""
+    name = quote(link.path.rpartition("/")[2])
+    return f"/d/{house.links.sign(Purpose.DOWNLOAD, _claim(link))}/{name}"
+
+
+def _claim(link: Link) -> Claim:
+    """Return what the token of an issued link says: nothing but what is in its row."""
     expires = int(link.expires_at.timestamp())
-    claim = Claim(
+    return Claim(
         jti=link.id, subject=link.person_id, check=link.sha256, not_before=0, expires=expires
     )
-    name = quote(link.path.rpartition("/")[2])
-    return f"/d/{house.links.sign(Purpose.DOWNLOAD, claim)}/{name}"
 
 
 def redeem(house: House, ctx: Context, token: str, *, serves: bool) -> Ready:
@@ -304,7 +308,7 @@ def _read_link(house: House, token: str) -> tuple[Link, Claim]:
     claim = house.links.verify(Purpose.DOWNLOAD, token)
     with house.db.reading() as read:
         link = read.grants.link(LinkId(claim.jti))
-    if link is None or (link.person_id, link.sha256) != (claim.subject, claim.check):
+    if link is None or claim != _claim(link):
         raise BadLink("this link was not issued by this site")
     return link, claim
 
