@@ -29,8 +29,7 @@ _LABELS = {  # in the order of a Registration
 
 def register() -> ResponseReturnValue:
     """Show the form; open an account and say "look at your mail", whoever has the address."""
-    typed = Registration(*(request.form.get(name, "") for name in _LABELS))
-    wrong = Wrongs()
+    typed, wrong = _registration(), Wrongs()
     if request.method == "POST":
         try:
             people.register(house(), session_context(), typed)
@@ -38,6 +37,23 @@ def register() -> ResponseReturnValue:
         except Invalid as error:
             wrong = wrongs(error, _LABELS)
     body = page("account/register.html", typed=typed, wrong=wrong)
+    return body, 422 if wrong.errors else 200
+
+
+def register_first_admin(token: str) -> ResponseReturnValue:
+    """Show the form at the address that `init` printed; open the first account and sign it in."""
+    typed, wrong = _registration(), Wrongs()
+    try:
+        if request.method == "POST":
+            identity.sign_in(people.register_first_admin(house(), session_context(), token, typed))
+            notify("ok", "You are the administrator.", "The address you came by is used up.")
+            return see("/account")
+        people.check_first_admin(house(), session_context(), token)
+    except BadLink:
+        return page("account/first_admin.html", is_bad=True, typed=typed, wrong=wrong), 403
+    except Invalid as error:
+        wrong = wrongs(error, _LABELS)
+    body = page("account/first_admin.html", is_bad=False, typed=typed, wrong=wrong)
     return body, 422 if wrong.errors else 200
 
 
@@ -99,6 +115,10 @@ def reset(token: str) -> ResponseReturnValue:
     identity.sign_out()  # this browser's session ended too; what follows is a new one
     notify("ok", "Your password is set.", "Sign in with it. Every other session has ended.")
     return see("/sign-in")
+
+
+def _registration() -> Registration:
+    return Registration(*(request.form.get(name, "") for name in _LABELS))
 
 
 def _look_at_your_mail(what_for: str) -> str:
