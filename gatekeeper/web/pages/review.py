@@ -14,7 +14,14 @@ from flask import Blueprint, request
 from flask.typing import ResponseReturnValue
 
 from gatekeeper.domain.access import Reason, Refused
-from gatekeeper.domain.applications import ApplicationId, Outcome, RejectReason, check_version
+from gatekeeper.domain.applications import (
+    ApplicationId,
+    Command,
+    Outcome,
+    RejectReason,
+    check_command,
+    check_version,
+)
 from gatekeeper.domain.errors import Conflict, Invalid, NotAllowed, NotFound, invalid
 from gatekeeper.domain.grants import EndReason, GrantCommand
 from gatekeeper.services import grants
@@ -114,8 +121,11 @@ def decide(case_id: str) -> ResponseReturnValue:
         fields=tuple(form.getlist("fields")),
     )
     try:
-        check_version(dossier.application, _version())  # before what else may be wrong with it
-        decision = _decision(typed)
+        verdict = _verdict(typed)
+        # The role first, then whether the page is stale, then what else may be wrong with it.
+        check_command(Command(verdict), dossier.application, dossier.hats)
+        check_version(dossier.application, _version())
+        decision = _decision(typed, verdict)
         decisions.decide(house(), session_context(), dossier.application.id, decision)
     except Invalid as error:
         return _show(_open(case_id), typed, wrongs(error, _LABELS, typed.form)), 422
@@ -126,7 +136,7 @@ def decide(case_id: str) -> ResponseReturnValue:
             raise
         lacks = Wrongs((Wrong("", "", _LEAD_LACKS[error.reason]),))
         return _show(_open(case_id), typed, lacks), 422
-    notify("ok", _SAID[decision.verdict])
+    notify("ok", _SAID[verdict])
     return _back(case_id)
 
 
@@ -198,10 +208,14 @@ def _version() -> int:
     return -1 if version is None else version  # a form without one has seen no version
 
 
-def _decision(typed: Typed) -> Decision:
+def _verdict(typed: Typed) -> VerdictKind:
     verdict = next((v for v in VerdictKind if v == typed.form), None)
     if verdict is None:
         raise invalid("verdict", "choose approve, reject, ask or return")
+    return verdict
+
+
+def _decision(typed: Typed, verdict: VerdictKind) -> Decision:
     outcome = next((o for o in Outcome if o == typed.outcome), None)
     if verdict is VerdictKind.REJECT and outcome is None:
         raise invalid("outcome", "choose the way back")
