@@ -39,6 +39,8 @@ class Door:
     passes: frozenset[int] = field(default_factory=lambda: frozenset(range(200, 400)))
     # Pages of a bearer-only or session-only dialect.
     dialect: str = "page"
+    # Who may read the object: their refusal may show it, as it stands now.
+    readers: frozenset[str] = frozenset()
 
 
 def page(path: str, allowed: frozenset[str], **more: Any) -> Door:

@@ -2,7 +2,111 @@
 
 from __future__ import annotations
 
-from tests.http.doors import EVERYBODY, MET, SIGNED_IN, Doors, page
+from tests.http.doors import (
+    AUDITORS,
+    DECIDERS,
+    EVERYBODY,
+    HOLDERS,
+    INSIDERS,
+    MET,
+    NOBODY,
+    SIGNED_IN,
+    STAFF,
+    STOPPERS,
+    TRIAGE,
+    Doors,
+    page,
+)
+
+CATALOGUE: Doors = {
+    ("catalogue.index", "GET"): (page("/", EVERYBODY), page("/?q=lyra", EVERYBODY)),
+    ("catalogue.release", "GET"): (
+        page("/releases/northfield/lyra", EVERYBODY),
+        page("/releases/northfield/none", NOBODY),
+    ),
+    ("catalogue.model", "GET"): (
+        page("/{t0}", EVERYBODY),
+        page("/{t3}", EVERYBODY),
+        page("/{t5}", EVERYBODY),
+        page("/{hidden}", INSIDERS),
+    ),
+    ("catalogue.tree", "GET"): (
+        page("/{t3}/tree/main", EVERYBODY),
+        page("/{t3}/tree/feat%2Fx", EVERYBODY),
+        page("/{hidden}/tree/main", INSIDERS),
+    ),
+    ("catalogue.blob", "GET"): (
+        page("/{t3}/blob/main/{weights}", EVERYBODY),
+        page("/{hidden}/blob/main/{weights}", INSIDERS),
+    ),
+    ("catalogue.commit", "GET"): (
+        page("/{t3}/commit/{revision}", EVERYBODY),
+        page("/{hidden}/commit/{revision}", NOBODY),  # a revision of another model
+    ),
+}
+
+ACCESS: Doors = {
+    ("access.index", "GET"): (page("/access", SIGNED_IN),),
+    ("access.model", "GET"): (
+        page("/access/{t0}", EVERYBODY),
+        page("/access/{t3}", HOLDERS),  # to others: 403 and what is still needed
+        page("/access/{hidden}", frozenset({"owner"})),
+    ),
+    ("access.make_link", "POST"): (
+        page(
+            "/access/{t3}/links", HOLDERS,
+            form={"revision": "main", "copy": "{weights}"},
+        ),
+        page(
+            "/access/{hidden}/links", frozenset({"owner"}),
+            form={"revision": "main", "download": "{weights}"},
+        ),
+    ),
+    ("access.make_token", "POST"): (page("/access/{t3}/token", HOLDERS, passes=MET),),
+    ("access.relinquish", "POST"): (
+        page("/access/grants/{grant}/relinquish", frozenset({"researcher"}), passes=MET),
+    ),
+}  # fmt: skip
+
+REVIEW: Doors = {
+    ("review.index", "GET"): (page("/review", STAFF),),
+    ("review.show", "GET"): (page("/review/{case}", STAFF), page("/review/GK-0000000", NOBODY)),
+    ("review.claim", "POST"): (
+        page("/review/{case}/claim", TRIAGE, form={"version": "1"}, passes=MET, readers=STAFF),
+    ),
+    ("review.decide", "POST"): (
+        page(
+            "/review/{case}/decision", DECIDERS,
+            form={"version": "1", "verdict": "approve", "ends_on": ""}, passes=MET,
+            readers=STAFF,
+        ),
+        page(
+            "/review/{case}/decision", TRIAGE,
+            form={"version": "1", "verdict": "ask", "note": "why?"}, passes=MET,
+            readers=STAFF,
+        ),
+    ),
+    ("review.write", "POST"): (
+        page(
+            "/review/{case}/message", TRIAGE, form={"text": "hello", "to": "applicant"},
+            passes=MET,
+        ),
+        page(
+            "/review/{case}/message", STAFF, form={"text": "hello"}, passes=MET
+        ),
+    ),
+    ("review.change_grant", "POST"): (
+        page(
+            "/review/{decided}/grant", STOPPERS,
+            form={"grant": "{grant}", "command": "suspend", "reason": "leak", "note": "n"},
+            passes=MET,
+        ),
+        page(
+            "/review/{case}/grant", NOBODY,  # a grant of another case
+            form={"grant": "{grant}", "command": "suspend", "reason": "leak", "note": "n"},
+        ),
+    ),
+}  # fmt: skip
 
 PAGES: Doors = {
     ("account.show", "GET"): (page("/account", SIGNED_IN),),
@@ -19,5 +123,31 @@ PAGES: Doors = {
     ("account.ask_reset", "POST"): (page("/reset", EVERYBODY, form={"email": "a@b.example"}),),
     ("account.sign_in", "GET"): (page("/sign-in", EVERYBODY),),
     ("account.sign_out", "POST"): (page("/sign-out", EVERYBODY),),
+    ("account.sign_in", "POST"): (
+        page(
+            "/sign-in",
+            EVERYBODY,
+            form={"email": "a@b.example", "password": "wrong"},
+            passes=MET | {401},
+        ),
+    ),
+    ("account.end_session", "POST"): (
+        page("/account/sessions/end", NOBODY, form={"session": "not-mine"}),
+    ),
+    ("account.revoke_token", "POST"): (
+        page("/account/tokens/revoke", frozenset({"researcher"}), form={"token": "{token}"}),
+    ),
+    ("account.verify", "GET"): (page("/verify/{forged}", EVERYBODY),),
+    ("account.verify", "POST"): (page("/verify/{forged}", NOBODY),),
+    ("account.reset", "GET"): (page("/reset/{forged}", EVERYBODY),),
+    ("account.reset", "POST"): (
+        page("/reset/{forged}", NOBODY, form={"password": "four plain words"}),
+    ),
+    ("account.register_first_admin", "GET"): (page("/register/{forged}", NOBODY),),
+    ("account.register_first_admin", "POST"): (page("/register/{forged}", NOBODY),),
+    ("audit.index", "GET"): (page("/audit", AUDITORS),),
     ("dev.mail", "GET"): (page("/dev/mail", EVERYBODY),),
+    **CATALOGUE,
+    **ACCESS,
+    **REVIEW,
 }
