@@ -27,7 +27,7 @@ from gatekeeper.services.publishing.revisions import Progress, Target
 @click.option("--agreement", "agreements", multiple=True, metavar="ID")
 @click.option("--form", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--open-file", "open_files", multiple=True, help="A file open to everybody.")
-@click.option("--visibility", type=choice(Visibility), default=str(Visibility.PUBLIC))
+@click.option("--visibility", type=choice(Visibility), help="A new model is public.")
 @click.option("--branch", default="main", show_default=True)
 @click.option("-m", "--message", default="")
 @click.option("--quiet", is_flag=True)
@@ -43,7 +43,7 @@ def publish(
     agreements: tuple[str, ...],
     form: Path | None,
     open_files: tuple[str, ...],
-    visibility: str,
+    visibility: str | None,
     branch: str,
     message: str,
     quiet: bool,
@@ -51,6 +51,7 @@ def publish(
     """Hash and store the files of DIRECTORY and record one new revision.
 
     Files that are stored already are skipped, so a publish that was stopped goes on where it was.
+    Options that are left out stay as they are for a model that exists.
     """
     owner, name = two_parts(full_name, "a model")
     release_owner, release_name = two_parts(release, "a release")
@@ -62,10 +63,10 @@ def publish(
         release=release_name,
         tier=desk.house.tiers[tier],
         title=title,
-        agreements=tuple(AgreementId(a) for a in agreements),
+        agreements=tuple(AgreementId(a) for a in agreements) or None,
         form=folder.read_form_file(form) if form is not None else None,
-        visibility=Visibility(visibility),
-        open_files=open_files,
+        visibility=Visibility(visibility) if visibility is not None else None,
+        open_files=open_files or None,
         branch=branch,
         message=message,
     )

@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ from click.testing import CliRunner, Result
 
 from gatekeeper import resources
 from gatekeeper.cli import main
+from gatekeeper.cli.desk import Desk
+from gatekeeper.domain.catalogue import Visibility
 
 CONFIG = resources.directory("config")
 EMAIL = "amara.osei@kumasi.example"
@@ -97,6 +100,28 @@ def test_publishing_never_loosens_a_tier(machine: Machine, folder: Path) -> None
     publish(machine, folder, "T4")
     explained = machine.json("access", "explain", EMAIL, "northfield/lyra", expect=1)
     assert {row["clause"]: row["state"] for row in explained}["grant"] == "unmet"
+
+
+def test_terms_that_are_not_named_again_stay_as_they_are(machine: Machine, folder: Path) -> None:
+    publish(machine, folder, "T3", "--visibility", "hidden", "--open-file", "sub dir/a b#c.txt")
+    house = Desk(machine.data).house
+    with house.db.reading() as read:
+        before = read.catalogue.model("northfield", "lyra")
+    (folder / "README.md").write_text("# Lyra, second\n")
+    machine(
+        "publish", str(folder), "northfield/lyra", "--release", "northfield/real", "--tier", "T3",
+        "--quiet",
+    )  # fmt: skip
+    with house.db.reading() as read:
+        after = read.catalogue.model("northfield", "lyra")
+    house.db.close()
+    assert before is not None
+    assert after is not None
+    assert (before.agreements, before.open_files) == (("research-use",), {"sub dir/a b#c.txt"})
+    assert before.visibility is Visibility.HIDDEN
+    assert replace(after, changed_at=before.changed_at) == before
+    publish(machine, folder, "T3", "--visibility", "public")
+    assert machine.json("audit", "list", "--kind", "ModelTermsChanged")
 
 
 @pytest.mark.parametrize("target", ["/etc/passwd", "../outside.txt", "README.md"])

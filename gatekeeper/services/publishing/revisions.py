@@ -43,17 +43,20 @@ MAX_MESSAGE_CHARS = 2000
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where to publish and under what: used in full for a new model, checked for a known one."""
+    """Where to publish and under what; what is not said stays as it is for a model that exists.
+
+    For a new model it means no agreement, no form, public, nothing open but card and licence.
+    """
 
     namespace: str
     name: str
     release: str
     tier: Tier
     title: str = ""
-    agreements: Sequence[AgreementId] = ()
+    agreements: Sequence[AgreementId] | None = None
     form: Form | None = None
-    visibility: Visibility = Visibility.PUBLIC
-    open_files: Sequence[str] = ()
+    visibility: Visibility | None = None
+    open_files: Sequence[str] | None = None
     branch: str = "main"
     message: str = ""
 
@@ -198,7 +201,7 @@ def _check_target(act: Act, ctx: Context, target: Target) -> None:
     check_publisher(act, ctx, target.namespace)
     if act.catalogue.release(target.namespace, target.release) is None:
         raise NotFound(f"no release {target.namespace}/{target.release}; create it first")
-    for agreement_id in target.agreements:
+    for agreement_id in target.agreements or ():
         if act.agreements.current(agreement_id) is None:
             raise NotFound(f"no agreement {agreement_id}; publish it first")
     model = act.catalogue.model(target.namespace, target.name)
@@ -217,17 +220,9 @@ def _record_model(act: Act, ctx: Context, target: Target) -> ModelId:
         return _create_model(act, ctx, target)
     if target.tier.rank > model.tier.rank:
         act.record(f.ModelTightened(model.id, target.tier.code))
-    if not _same_terms(model, target):
-        act.record(
-            f.ModelTermsChanged(
-                model_id=model.id,
-                title=target.title or model.title,
-                visibility=target.visibility,
-                agreements=tuple(target.agreements),
-                form=_form(target),
-                open_files=tuple(sorted(target.open_files)),
-            )
-        )
+    terms = _terms(act, model, target)
+    if not _same_terms(model, terms):
+        act.record(terms)
     return model.id
 
 
@@ -243,23 +238,38 @@ def _create_model(act: Act, ctx: Context, target: Target) -> ModelId:
             name=target.name,
             title=target.title or target.name,
             tier=target.tier.code,
-            visibility=target.visibility,
-            agreements=tuple(target.agreements),
+            visibility=target.visibility or Visibility.PUBLIC,
+            agreements=tuple(target.agreements or ()),
             form=_form(target),
-            open_files=tuple(sorted(target.open_files)),
+            open_files=tuple(sorted(target.open_files or ())),
         )
     )
     return model_id
 
 
-def _same_terms(model: Model, target: Target) -> bool:
+def _terms(act: Act, model: Model, target: Target) -> f.ModelTermsChanged:
+    agreements = model.agreements if target.agreements is None else target.agreements
+    open_files = model.open_files if target.open_files is None else target.open_files
     form = _form(target)
+    if form is None and model.form_sha256 is not None:
+        form = content(act.catalogue.content(model.form_sha256))
+    return f.ModelTermsChanged(
+        model_id=model.id,
+        title=target.title or model.title,
+        visibility=target.visibility or model.visibility,
+        agreements=tuple(agreements),
+        form=form,
+        open_files=tuple(sorted(open_files)),
+    )
+
+
+def _same_terms(model: Model, terms: f.ModelTermsChanged) -> bool:
     return (
-        model.agreements == tuple(target.agreements)
-        and model.form_sha256 == (form.sha256 if form is not None else None)
-        and model.visibility is target.visibility
-        and model.open_files == frozenset(target.open_files)
-        and target.title in ("", model.title)
+        model.agreements == terms.agreements
+        and model.form_sha256 == (terms.form.sha256 if terms.form is not None else None)
+        and model.visibility is terms.visibility
+        and model.open_files == frozenset(terms.open_files)
+        and model.title == terms.title
     )
 
 
