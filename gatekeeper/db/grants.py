@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, literal, or_, select, tuple_
+from sqlalchemy import Connection, Row, Select, func, literal, or_, select, tuple_
 
 from gatekeeper.db import tables as t
 from gatekeeper.domain.applications import ApplicationId
@@ -71,6 +71,19 @@ class GrantReader:
             .order_by(t.grants.c.starts_at.desc())
             .limit(limit)
         )
+
+    def holders(self, model_ids: Collection[ModelId], now: datetime) -> dict[ModelId, int]:
+        """Return how many people hold each model at `now`: a figure to show, never to decide by."""
+        g, of = t.grants.c, t.grant_models.c
+        rows = self._c.execute(
+            select(of.model_id, func.count(g.person_id.distinct()))
+            .select_from(t.grant_models)
+            .join(t.grants, g.id == of.grant_id)
+            .where(of.model_id.in_(list(model_ids)), g.state == str(GrantState.ACTIVE))
+            .where(g.starts_at <= now, g.ends_at > now)
+            .group_by(of.model_id)
+        )
+        return {ModelId(model_id): count for model_id, count in rows}
 
     def newest(self, limit: int = 500) -> list[Grant]:
         """Return the newest grants of the site."""

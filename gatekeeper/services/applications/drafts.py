@@ -72,6 +72,7 @@ def start(house: House, ctx: Context, models: Sequence[tuple[str, str]], typed: 
             raise invalid("models", f"you have {MAX_DRAFTS} drafts; discard one first")
         found = [access.find_model(act, ctx, *name).model for name in models]
         _check_models(found)
+        _check_one_form(found)
         draft = Draft(
             application_id=_new_id(ctx),
             lead_id=person.id,
@@ -127,7 +128,8 @@ def submit(
         for agreement_id, signing in submission.signings.items():
             agreements.sign(act, ctx, person, agreement_id, signing, models[0])
         _check_submission(house, act, ctx, person, models, draft, application)
-        _record_submission(act, ctx, person, models, draft)
+        asked = (application or models[0]).form_sha256
+        _record_submission(act, ctx, person, models, draft, asked)
         submitted = act.applications.by_id(application_id)
     assert submitted is not None  # noqa: S101  it was recorded just now
     return submitted
@@ -160,9 +162,12 @@ def withdraw(
         return act.applications.by_id(application_id)
 
 
-def forms_of(read: Readers, models: Sequence[Model]) -> Form | None:
-    """Return the form the models ask; they share one."""
-    digest = next((m.form_sha256 for m in models if m.form_sha256 is not None), None)
+def forms_of(
+    read: Readers, models: Sequence[Model], application: Application | None = None
+) -> Form | None:
+    """Return the form a case was submitted with; before that the one its models share."""
+    digests = [m.form_sha256 for m in models] if application is None else [application.form_sha256]
+    digest = next((d for d in digests if d is not None), None)
     return read_form(read.catalogue.content(digest)) if digest is not None else None
 
 
@@ -237,8 +242,6 @@ def _typed_into(house: House, draft: Draft, typed: Typed) -> Draft:
 def _check_models(models: Sequence[Model]) -> None:
     if not 1 <= len(models) <= MAX_MODELS:
         raise invalid("models", f"name 1 to {MAX_MODELS} models")
-    if len({m.namespace for m in models}) > 1 or len({m.form_sha256 for m in models}) > 1:
-        raise invalid("models", "apply apart for models of other owners or with other forms")
     for model in models:
         if model.tier.needs(Requirement.NOT_DISTRIBUTED):
             raise Refused(Reason.MODEL_WITHHELD, model=model.full_name)
@@ -246,6 +249,11 @@ def _check_models(models: Sequence[Model]) -> None:
             raise Refused(Reason.RELEASE_FROZEN, model=model.full_name)
         if not model.tier.is_reviewed and model.form_sha256 is None:
             raise invalid("models", f"{model.full_name} needs no application")
+
+
+def _check_one_form(models: Sequence[Model]) -> None:
+    if len({m.namespace for m in models}) > 1 or len({m.form_sha256 for m in models}) > 1:
+        raise invalid("models", "apply apart for models of other owners or with other forms")
 
 
 def _check_submission(
@@ -264,10 +272,12 @@ def _check_submission(
     if len(models) != len(draft.models):
         raise NotFound("no such model")
     _check_models(models)
+    if application is None:
+        _check_one_form(models)
     for model in models:
         access.find_model(act, ctx, model.namespace, model.name)
         _check_one_open(act, ctx, person, model, application)
-    _check_form(house, act, models, draft)
+    _check_form(house, draft, forms_of(act, models, application))
     _check_terms(act, person, models)
 
 
@@ -290,11 +300,10 @@ def _check_one_open(
         raise invalid("models", f"you hold access to {model.full_name} already")
 
 
-def _check_form(house: House, act: Act, models: Sequence[Model], draft: Draft) -> None:
+def _check_form(house: House, draft: Draft, form: Form | None) -> None:
     errors = []
     if not draft.purpose.strip():
         errors.append(FieldError("purpose", "say what you will use it for"))
-    form = forms_of(act, models)
     countries = frozenset(house.policy.countries)
     errors += check_answers(form.fields if form is not None else (), draft.answers, countries)
     if errors:
@@ -313,7 +322,12 @@ def _check_terms(act: Act, person: Person, models: Sequence[Model]) -> None:
 
 
 def _record_submission(
-    act: Act, ctx: Context, person: Person, models: Sequence[Model], draft: Draft
+    act: Act,
+    ctx: Context,
+    person: Person,
+    models: Sequence[Model],
+    draft: Draft,
+    form_sha256: str | None,
 ) -> None:
     answers = json.dumps(dict(draft.answers), sort_keys=True, ensure_ascii=False)
     act.record(
@@ -321,7 +335,7 @@ def _record_submission(
             application_id=draft.application_id,
             person_id=person.id,
             models=tuple(sorted(m.id for m in models)),
-            form_sha256=models[0].form_sha256,
+            form_sha256=form_sha256,
             purpose=ctx.sealed("purpose", draft.purpose.strip()),
             answers=ctx.sealed("answers", answers),
             public_summary=ctx.sealed("public_summary", draft.public_summary.strip()),

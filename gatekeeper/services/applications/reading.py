@@ -233,7 +233,7 @@ def _dossier(read: Readers, application: Application, hats: frozenset[Hat]) -> D
         application=application,
         lead=lead,
         models=models,
-        form=forms_of(read, models),
+        form=forms_of(read, models, application),
         messages=messages,
         history=history,
         grants=read.grants.of_application(application.id),

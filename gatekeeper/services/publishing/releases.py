@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gatekeeper.db.unit_of_work import Act
+from gatekeeper.db.unit_of_work import Readers
 from gatekeeper.domain.catalogue import Release, ReleaseId, check_repo_name
 from gatekeeper.domain.errors import NotAllowed, NotFound, invalid
 from gatekeeper.domain.facts import catalogue as f
@@ -43,13 +43,13 @@ def create_or_change(
     return found
 
 
-def check_publisher(act: Act, ctx: Context, namespace: str) -> None:
+def check_publisher(read: Readers, ctx: Context, namespace: str) -> None:
     """Refuse to publish unless the operator or an owner or publisher of the namespace acts."""
-    if act.catalogue.namespace(namespace) is None:
+    if read.catalogue.namespace(namespace) is None:
         raise NotFound(f"no namespace {namespace}; add it with `gatekeeper namespace add`")
     if ctx.actor.is_operator:
         return
     need_scope(ctx, Scope.WRITE)
-    roles = act.people.roles_in(current(act, ctx).id, namespace)
+    roles = read.people.roles_in(current(read, ctx).id, namespace)
     if not roles & {Role.OWNER, Role.PUBLISHER}:
         raise NotAllowed("G-role", f"you are no owner or publisher of {namespace}")

@@ -1,0 +1,113 @@
+"""A release's models as owners and publishers see them, and the form each asks, changed on a page.
+
+Not here: publishing files under terms (revisions), the page of a release (releases).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from gatekeeper.db.unit_of_work import Readers
+from gatekeeper.domain.agreements import Agreement
+from gatekeeper.domain.applications import QueueFilter
+from gatekeeper.domain.catalogue import Model, Release
+from gatekeeper.domain.errors import Conflict, Invalid, NotAllowed, NotFound
+from gatekeeper.domain.facts import catalogue as f
+from gatekeeper.domain.forms import Form, check_form, read_form, write_form
+from gatekeeper.domain.people import Context
+from gatekeeper.domain.sealed import content
+from gatekeeper.services.ports import House
+from gatekeeper.services.publishing.releases import check_publisher
+
+
+@dataclass(frozen=True, slots=True)
+class ManagedModel:
+    """A model with its terms, its size on the main branch, its holders and its open cases."""
+
+    model: Model
+    agreements: Sequence[Agreement]
+    form: Form | None
+    files: int
+    size_bytes: int
+    holders: int
+    open_applications: int
+
+
+@dataclass(frozen=True, slots=True)
+class Managed:
+    """A release with every model of it, hidden ones included."""
+
+    release: Release
+    models: Sequence[ManagedModel]
+
+
+def manage(house: House, ctx: Context, namespace: str, name: str) -> Managed:
+    """Return a release to owners and publishers of its namespace.
+
+    Raises: NotFound to everybody else, as for a release that does not exist.
+    """
+    with house.db.reading() as read:
+        try:
+            check_publisher(read, ctx, namespace)
+        except NotAllowed as error:
+            raise NotFound("no such release") from error
+        release = read.catalogue.release(namespace, name)
+        if release is None:
+            raise NotFound("no such release")
+        models = read.catalogue.models_of_release(release.id)
+        sizes = read.catalogue.sizes([m.id for m in models])
+        holders = read.grants.holders([m.id for m in models], ctx.now)
+        return Managed(
+            release,
+            [_managed(read, m, sizes.get(m.id, (0, 0)), holders.get(m.id, 0)) for m in models],
+        )
+
+
+def _managed(read: Readers, model: Model, size: tuple[int, int], holders: int) -> ManagedModel:
+    current = [read.agreements.current(a) for a in model.agreements]
+    form = read.catalogue.content(model.form_sha256) if model.form_sha256 is not None else ""
+    return ManagedModel(
+        model=model,
+        agreements=[a for a in current if a is not None],
+        form=read_form(form) if form else None,
+        files=size[0],
+        size_bytes=size[1],
+        holders=holders,
+        open_applications=read.applications.count(QueueFilter(model_id=model.id)),
+    )
+
+
+def set_form(
+    house: House, ctx: Context, model: tuple[str, str], form: Form | None, seen_sha256: str | None
+) -> Model:
+    """Let a model ask another form from now on, or none; repeating it changes nothing.
+
+    `seen_sha256` names the form that was changed. What was submitted keeps the form it answered.
+    Raises: Invalid as `check_form` says, Conflict when another form is in force than the one seen,
+    NotAllowed, NotFound.
+    """
+    if form is not None and (errors := check_form(form)):
+        raise Invalid(*errors)
+    body = content(write_form(form)) if form is not None else None
+    with house.db.acting(ctx) as act:
+        check_publisher(act, ctx, model[0])
+        act.lock(f"model:{model[0]}/{model[1]}")
+        found = act.catalogue.model(*model)
+        if found is None:
+            raise NotFound("no such model")
+        if found.form_sha256 == (body.sha256 if body is not None else None):
+            return found
+        if found.form_sha256 != seen_sha256:
+            raise Conflict("the form was changed meanwhile")
+        act.record(
+            f.ModelTermsChanged(
+                model_id=found.id,
+                title=found.title,
+                visibility=found.visibility,
+                agreements=found.agreements,
+                form=body,
+                open_files=tuple(sorted(found.open_files)),
+            )
+        )
+        return act.catalogue.model(*model) or found
