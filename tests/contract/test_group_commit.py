@@ -104,6 +104,32 @@ def test_the_ledger_goes_on_after_an_act_that_failed(any_bare_house: House) -> N
     assert list(audit.verify(any_bare_house)) == []
 
 
+def test_a_process_that_is_never_idle_keeps_nobody_out(sqlite_copy: Callable[..., Any]) -> None:
+    site, _ = sqlite_copy(False)
+    busy, other = site.open(), site.open()
+    stop = threading.Event()
+
+    def work(worker: int) -> None:
+        turn = 0
+        while not stop.is_set():
+            add(busy, f"busy-{worker}-{turn}")
+            turn += 1
+
+    workers = [threading.Thread(target=work, args=(n,)) for n in range(16)]
+    for worker in workers:
+        worker.start()
+    try:
+        for n in range(5):
+            assert add(other, f"other-{n}")
+    finally:
+        stop.set()
+        for worker in workers:
+            worker.join()
+    assert {f"other-{n}" for n in range(5)} <= names_in(busy)
+    for house in (busy, other):
+        house.db.close()
+
+
 def big(house: House, number: int) -> None:
     """Record facts that take room."""
     with house.db.acting(context()) as act:
