@@ -68,6 +68,48 @@ ACCESS: Doors = {
     ),
 }  # fmt: skip
 
+LEAD = frozenset({"pending"})
+APPLY: Doors = {
+    ("apply.form", "GET"): (
+        page("/apply/{t3}", SIGNED_IN),
+        page("/apply/{hidden}", INSIDERS),
+    ),
+    ("apply.send", "POST"): (
+        page("/apply/{t3}", SIGNED_IN, form={"act": "save", "purpose": "p"}, passes=MET),
+        page("/apply/{hidden}", INSIDERS, form={"act": "save", "purpose": "p"}, passes=MET),
+    ),
+    ("apply.autosave", "POST"): (
+        page("/apply/{t3}/draft", SIGNED_IN, form={"purpose": "p"}, passes=MET),
+        page("/apply/{hidden}/draft", INSIDERS, form={"purpose": "p"}, passes=MET),
+    ),
+    ("apply.applications", "GET"): (page("/applications", SIGNED_IN),),
+    ("apply.application", "GET"): (page("/applications/{case}", LEAD),),
+    ("apply.write", "POST"): (
+        page("/applications/{case}/message", LEAD, form={"text": "hello"}, passes=MET),
+    ),
+    ("apply.answer", "POST"): (
+        page("/applications/{case}/answer", LEAD, form={"version": "1"}, passes=MET),
+    ),
+    ("apply.withdraw", "POST"): (
+        page("/applications/{case}/withdraw", LEAD, form={"version": "1"}, passes=MET),
+    ),
+    ("apply.agreement", "GET"): (
+        page("/agreements/research-use", EVERYBODY),
+        page("/agreements/none", NOBODY),
+    ),
+    ("apply.accept", "POST"): (
+        page(
+            "/agreements/research-use",
+            SIGNED_IN - {"stranger"},  # an address that is not verified signs nothing
+            form={"sha256-research-use": "{terms}", "typed_name": "{name}"},
+            passes=MET,
+        ),
+    ),
+    ("apply.receipt", "GET"): (
+        page("/agreements/research-use/receipts/{receipt}", frozenset({"researcher"})),
+    ),
+}
+
 REVIEW: Doors = {
     ("review.index", "GET"): (page("/review", STAFF),),
     ("review.show", "GET"): (page("/review/{case}", STAFF), page("/review/GK-0000000", NOBODY)),
@@ -149,5 +191,6 @@ PAGES: Doors = {
     ("dev.mail", "GET"): (page("/dev/mail", EVERYBODY),),
     **CATALOGUE,
     **ACCESS,
+    **APPLY,
     **REVIEW,
 }

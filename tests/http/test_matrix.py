@@ -58,15 +58,24 @@ def stage(world: World, app: Flask) -> Stage:
             if world.models["T3"].id in g.models
         )
         revision = read.catalogue.revision(world.models["T3"].id, "main")
+        receipt = read.agreements.acceptances_of(cast.researcher.id)[0]
     assert revision is not None
     link = downloads.issue_link(house, context(cast.researcher.actor), world.ref("T3"))
     terms = builders.signing(house, cast.applicant, builders.RESEARCH).sha256
     models = {key.lower(): model.full_name for key, model in world.models.items()}
     values = {
-        **models, "case": pending.id, "grant": grant.id, "link": link.path, "terms": terms,
-        "decided": grant.application_id or "", "revision": revision.id,
-        "token": cast.researcher.token_id, "weights": WEIGHTS, "forged": "A" * 120 + "." + "B" * 43,
-    }  # fmt: skip
+        **models,
+        "case": pending.id,
+        "decided": grant.application_id or "",
+        "forged": "A" * 120 + "." + "B" * 43,
+        "grant": grant.id,
+        "link": link.path,
+        "receipt": receipt.id,
+        "revision": revision.id,
+        "terms": terms,
+        "token": cast.researcher.token_id,
+        "weights": WEIGHTS,
+    }
     return Stage(world, app, values)
 
 
