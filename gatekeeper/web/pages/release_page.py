@@ -11,7 +11,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from gatekeeper.domain.access import Basis, ClauseState, Reason
+from gatekeeper.domain.access import ClauseState, Reason
 from gatekeeper.domain.agreements import Agreement
 from gatekeeper.domain.catalogue import AgreementId, Model
 from gatekeeper.domain.people import Context
@@ -174,7 +174,6 @@ def _named(judged: Judged | None) -> Action | None:
 def _row(view: ReleaseView, head: Contents) -> Row:
     judged, model = head.judged, head.model
     step = standing.next_step(judged)
-    is_quiet = judged.verdict.allowed and judged.verdict.basis is not Basis.GRANT
     short = {"Apply for access": "Apply", "Read and accept the terms": "Accept"}
     size = view.sizes.get(model.id)
     return Row(
@@ -182,7 +181,7 @@ def _row(view: ReleaseView, head: Contents) -> Row:
         size_bytes=size[1] if size is not None else None,
         formats=", ".join(f for f in _FORMATS if any(x.path.endswith(f".{f}") for x in head.files)),
         sibling=view.open_sibling_of(model),
-        pill=None if is_quiet else standing.pill(judged),
+        pill=None if judged.verdict.allowed else standing.pill(judged),
         action=Action(step.href, short.get(step.text, step.text)) if step is not None else None,
     )
 

@@ -54,7 +54,7 @@ def pill(judged: Judged) -> Pill:
         case Basis.MEMBER:
             return Pill("ok", "You are a member")
         case Basis.GRANT:
-            until = Markup("Yours until {}").format(day(last_day(verdict.grant)))
+            until = Markup("<span>Yours until {}</span>").format(day(last_day(verdict.grant)))
             return Pill("ok", until if verdict.grant is not None else "You have access")
 
 
