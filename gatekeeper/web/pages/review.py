@@ -98,8 +98,8 @@ def claim(case_id: str) -> ResponseReturnValue:
     dossier = _open_for_act(case_id)
     try:
         decisions.claim(house(), session_context(), dossier.application.id, _version())
-    except Conflict as error:
-        return _clashed(case_id, error, Typed("claim"))
+    except Conflict:
+        return _clashed(case_id, Typed("claim"))
     notify("ok", "This case is yours.")
     return _back(case_id)
 
@@ -129,8 +129,8 @@ def decide(case_id: str) -> ResponseReturnValue:
         decisions.decide(house(), session_context(), dossier.application.id, decision)
     except Invalid as error:
         return _show(_open(case_id), typed, wrongs(error, _LABELS, typed.form)), 422
-    except Conflict as error:
-        return _clashed(case_id, error, typed)
+    except Conflict:
+        return _clashed(case_id, typed)
     except Refused as error:
         if error.reason not in _LEAD_LACKS:
             raise
@@ -177,7 +177,7 @@ def change_grant(case_id: str) -> ResponseReturnValue:
     except Invalid as error:
         return _show(_open(case_id), typed, wrongs(error, _LABELS, typed.form)), 422
     except Conflict as error:
-        return _clashed(case_id, error, typed)
+        return _clashed(case_id, typed, str(error))
     notify("ok", "It is in force for every request from now on.")
     return _back(case_id)
 
@@ -243,8 +243,11 @@ def _back(case_id: str) -> ResponseReturnValue:
     return see(f"/review/{case_id}{cases_list.query()}")
 
 
-def _clashed(case_id: str, error: Conflict, typed: Typed) -> ResponseReturnValue:
-    return _show(_open(case_id), typed, clash=str(error)), 409
+def _clashed(case_id: str, typed: Typed, said: str = "") -> ResponseReturnValue:
+    """Answer a stale form: who did what meanwhile, the case as it stands, and what was typed."""
+    dossier = _open(case_id)
+    what, who, _ = desk.history(dossier)[0]
+    return _show(dossier, typed, clash=said or f"{what} by {who}"), 409
 
 
 def _show(
