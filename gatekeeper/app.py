@@ -171,8 +171,9 @@ def create_app(settings: Settings, house: House, session_key: bytes) -> Flask:
     identity.install(app)
     guard.install(app, clock.fresh, answer_error)
     # The hub names the address converters that the routes of the API and the pages use as well.
-    for blueprint in (machines.blueprint, files.blueprint, hub.blueprint, api.blueprint):
+    for blueprint in (machines.blueprint, files.blueprint, hub.blueprint):
         app.register_blueprint(blueprint)
+    api.install(app, settings.limits.api)
     pages.install(app, settings.limits.sign_in, settings.limits.registration)
     _wrap(app, settings.server.trusted_proxies)
     return app

@@ -11,7 +11,8 @@ from http import HTTPStatus
 from typing import Any
 
 from flask import Response
-from werkzeug.exceptions import HTTPException
+from flask_limiter import RateLimitExceeded
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from gatekeeper.domain.access import Reason, Refused
 from gatekeeper.domain.errors import (
@@ -49,7 +50,7 @@ _STEPS: Mapping[str, NextStep] = {
     "too_large": NextStep(text="Send less."),
     "rate_limited": NextStep(text="Wait as long as Retry-After says."),
     "busy": NextStep(text="Wait as long as Retry-After says and send it again."),
-    "unavailable": NextStep(text="Wait and send it again; nothing was changed."),
+    "unavailable": NextStep(text="Wait, look how it stands, and send it again."),
 }
 
 
@@ -66,9 +67,10 @@ def answer(error: Exception) -> Response:
         response.headers["WWW-Authenticate"] = f'Bearer realm="gatekeeper"{why and "," + why}'
     if isinstance(error, Busy):
         response.headers["Retry-After"] = str(error.retry_after_seconds)
-    if isinstance(error, HTTPException):
-        kept = {"Allow", "Retry-After"}
-        response.headers.update([h for h in error.get_headers() if h[0] in kept])
+    if isinstance(error, RateLimitExceeded):
+        response.headers["Retry-After"] = str(error.limit.limit.get_expiry())
+    if isinstance(error, MethodNotAllowed):
+        response.headers["Allow"] = ", ".join(error.valid_methods or ())
     return response
 
 

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import unicodedata
 
-from flask import Blueprint, request
+from flask import Blueprint, Flask, request
+from flask_limiter import Limiter
+from flask_limiter.util import get_remote_address
 from werkzeug.exceptions import NotFound
 
 from gatekeeper.web.api import (
@@ -40,3 +42,19 @@ def refuse_unspeakable_names() -> None:
     for value in (request.view_args or {}).values():
         if any(unicodedata.category(c) in {"Cc", "Cs", "Zl", "Zp"} for c in str(value)):
             raise NotFound
+
+
+def install(app: Flask, limit: str) -> None:
+    """Put the API into the application; `limit` counts every call of one address together."""
+    app.register_blueprint(blueprint)
+    limiter = Limiter(get_remote_address, app=app, storage_uri="memory://")
+    app.extensions["gatekeeper-api-limiter"] = limiter  # its wrappers hold it weakly
+
+    @limiter.shared_limit(limit, scope="api")
+    def count() -> None:
+        """Count one call; raises RateLimitExceeded."""
+
+    @app.before_request
+    def count_calls() -> None:
+        if request.path.startswith("/api/v1/"):
+            count()

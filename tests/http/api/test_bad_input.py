@@ -8,7 +8,9 @@ from typing import Any
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+from gatekeeper.app import create_app
 from tests.builders import RESEARCH, WEIGHTS, World
+from tests.conftest import Site, make_settings
 from tests.http.api.conftest import As
 
 T3 = "northfield/lyra-t3"
@@ -308,3 +310,15 @@ def test_a_missing_file_is_not_found_once_the_gate_is_passed(as_: As, world: Wor
         is_problem(as_(world.cast.researcher).post("links", LINK | {"path": path}), 404)
         refused = as_(world.cast.applicant).post("links", LINK | {"path": path})
         assert (refused.status_code, refused.get_json()["code"]) == (403, "no_application")
+
+
+def test_too_many_calls_of_one_address_wait(site: Site, world: World) -> None:
+    settings = make_settings(GATEKEEPER_LIMITS__ENABLED="true", GATEKEEPER_LIMITS__API="3/minute")
+    app = create_app(settings, world.house, bytes(32))
+    calls = [
+        app.test_client().get(f"/api/v1/{path}") for path in ("me", "models", "releases", "models")
+    ]
+    assert [response.status_code for response in calls] == [401, 200, 200, 429]
+    assert calls[-1].get_json()["code"] == "rate_limited"
+    assert int(calls[-1].headers["Retry-After"]) == 60
+    assert app.test_client().get("/healthz").status_code == 200
