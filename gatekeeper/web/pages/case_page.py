@@ -7,13 +7,29 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
-from gatekeeper.domain.applications import Application, ApplicationState, Command, Outcome
-from gatekeeper.services.applications.drafts import Typed
+from markupsafe import Markup
+
+from gatekeeper.domain.applications import (
+    Application,
+    ApplicationState,
+    Command,
+    Draft,
+    Outcome,
+    may_reapply,
+)
+from gatekeeper.domain.catalogue import Model
+from gatekeeper.domain.errors import NotFound
+from gatekeeper.domain.forms import Field
+from gatekeeper.domain.ledger import Entry
+from gatekeeper.domain.people import Context
+from gatekeeper.services import catalogue
 from gatekeeper.services.applications.reading import Dossier, Mine
 from gatekeeper.services.ports import House
-from gatekeeper.web.pages import application_form, desk, reasons
+from gatekeeper.web.pages import desk, entries, reasons, standing
+from gatekeeper.web.pages.application_form import questions
 from gatekeeper.web.pages.filters import day
 from gatekeeper.web.pages.parts import Action, Pill, Step
 from gatekeeper.web.pages.wrongs import Wrongs
@@ -23,43 +39,44 @@ _S = ApplicationState
 _WORDS: Mapping[ApplicationState, tuple[Pill, str, str]] = {
     _S.DRAFT: (Pill("", "Draft"), "Not sent yet.", "Finish it and send it."),
     _S.SUBMITTED: (
-        Pill("warn", "Waits for review"),
-        "We have your application.",
-        "Nobody has taken it up yet. You may write below, or withdraw it.",
+        Pill("info", "Sent"),
+        "It waits for a reviewer.",
+        "Nothing is needed from you. You may write below at any time.",
     ),
     _S.IN_REVIEW: (
-        Pill("warn", "In review"),
-        "Somebody is working on your application.",
-        "You may write to them below, or withdraw it.",
+        Pill("info", "In review"),
+        "A reviewer is working on it.",
+        "Nothing is needed from you. You may write to them below.",
     ),
     _S.INFO_REQUESTED: (
         Pill("warn", "Question for you"),
         "A reviewer asked you a question.",
-        "The clock stands still until you answer it.",
+        "Answer it below and send it back; the clock stands still until then.",
     ),
     _S.SECOND_APPROVAL: (
-        Pill("warn", "1 of 2 approved"),
+        Pill("info", "1 of 2 approved"),
         "One of two approvers has approved.",
-        "Another person gives the second approval.",
+        "Another person decides after them. Nothing is needed from you.",
     ),
-    _S.APPROVED: (
-        Pill("ok", "Approved"), "Your application was approved.", "You may download now."
+    _S.APPROVED: (Pill("ok", "Approved"), "It was approved.", ""),
+    _S.REJECTED: (
+        Pill("bad", "Refused"), "It was refused.", "The reason and the way back stand below."
     ),
-    _S.REJECTED: (Pill("bad", "Refused"), "Your application was refused.", "The reason is below."),
     _S.WITHDRAWN: (
-        Pill("", "Withdrawn"), "You withdrew this application.", "You may apply again."
+        Pill("", "Withdrawn"), "You withdrew it.", "Nobody decides on it. You may apply again."
     ),
 }  # fmt: skip
 _BACK = {
-    Outcome.FIXABLE: "Mend what is missing and apply again; your answers are kept.",
-    Outcome.APPEALABLE: "You may apply again and say why the decision was wrong.",
+    Outcome.FIXABLE: "Mend what is missing and apply again; your answers are filled in.",
+    Outcome.APPEALABLE: "You may ask for another look: say below what was overlooked, or apply "
+    "again.",
     Outcome.FINAL: "This decision is final.",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One application in the list."""
+    """One draft or application in the list."""
 
     href: str
     id: str
@@ -67,195 +84,206 @@ class Row:
     purpose: str
     pill: Pill
     detail: str
-    changed_at: Any
+    changed_at: datetime
     action: Action | None
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What was typed into the page before a refusal."""
+
+    answers: Mapping[str, str] | None = None
+    message: str = ""
+    text: str = ""
 
 
 def listed(mine: Mine) -> dict[str, Any]:
     """Return what apply/applications.html shows."""
-    drafts = [
-        Row(
-            href=f"/apply/{mine.models[d.models[0]].full_name}",
-            id=d.application_id,
-            title=desk.title_of([mine.models[m] for m in d.models]),
-            purpose=d.purpose,
-            pill=_WORDS[_S.DRAFT][0],
-            detail=_WORDS[_S.DRAFT][1],
-            changed_at=d.saved_at,
-            action=Action(f"/apply/{mine.models[d.models[0]].full_name}", "Go on"),
-        )
-        for d in mine.drafts
-    ]
-    rows = [(a, _row(mine, a)) for a in mine.applications]
+    rows = [(case.is_open, _row(mine, case)) for case in mine.applications]
     return {
-        "open": drafts + [row for a, row in rows if a.is_open],
-        "closed": [row for a, row in rows if not a.is_open],
-        "catalogue_href": "/",
+        "open": [_draft(mine, d) for d in mine.drafts] + [row for is_open, row in rows if is_open],
+        "closed": [row for is_open, row in rows if not is_open],
     }
+
+
+def _draft(mine: Mine, draft: Draft) -> Row:
+    models = [mine.models[m] for m in draft.models]
+    href = f"/apply/{models[0].full_name}"
+    pill, sentence, _ = _WORDS[_S.DRAFT]
+    return Row(
+        href, draft.application_id, desk.title_of(models), draft.purpose, pill, sentence,
+        draft.saved_at, Action(href, "Go on"),
+    )  # fmt: skip
 
 
 def _row(mine: Mine, case: Application) -> Row:
-    models = [mine.models[m] for m in case.models]
+    href = f"/applications/{case.id}"
     pill, sentence, _ = _WORDS[case.state]
-    asks = case.state is _S.INFO_REQUESTED
     return Row(
-        href=f"/applications/{case.id}",
-        id=case.id,
-        title=desk.title_of(models),
-        purpose=case.purpose,
-        pill=pill,
-        detail=sentence,
-        changed_at=case.changed_at,
-        action=Action(f"/applications/{case.id}#question", "Answer") if asks else None,
-    )
+        href, case.id, desk.title_of([mine.models[m] for m in case.models]), case.purpose, pill,
+        sentence, case.changed_at,
+        Action(f"{href}#question", "Answer") if case.state is _S.INFO_REQUESTED else None,
+    )  # fmt: skip
 
 
 def values(
-    house: House, dossier: Dossier, wrong: Wrongs, typed: Typed | None = None, message: str = ""
+    house: House, ctx: Context, dossier: Dossier, wrong: Wrongs, kept: Kept
 ) -> dict[str, Any]:
-    """Return what apply/application.html shows; `typed` and `message` are kept after a refusal."""
-    case = dossier.application
+    """Return what apply/application.html shows; `kept` is what was typed before a refusal."""
+    case, may = dossier.application, dossier.commands
     pill, headline, meaning = _WORDS[case.state]
-    due = desk.due_at(case, dossier.models)
-    facts = [("Number", case.id), ("Sent", day(case.submitted_at))] if case.submitted_at else []
-    if case.is_open and due is not None:
-        facts.append(("Decision due", day(due)))
-    may = dossier.commands
+    action, until = _opened(house, ctx, dossier)
     return {
-        "application": _Case(
-            case.id, case.version, pill, desk.title_of(dossier.models), headline, meaning
-        ),
+        "case": case,
+        "title": desk.title_of(dossier.models),
+        "pill": pill,
+        "headline": headline,
+        "meaning": until or meaning,
         "stages": _stages(dossier),
-        "primary": _primary(dossier),
-        "refusal": _refusal(dossier),
-        "question": _question(house, dossier, wrong, typed),
-        "thread": [_Post(p.initials, p.kind, p.who, p.at, p.text) for p in desk.thread(dossier)],
-        "message": _Box(f"/applications/{case.id}/message", message, wrong.of("text"))
-        if Command.MESSAGE in may
-        else None,
-        "withdraw": _Box(f"/applications/{case.id}/withdraw") if Command.WITHDRAW in may else None,
-        "answers": [_Answer(*pair) for pair in desk.answers(dossier, house.policy.countries)],
-        "models": [_Model(f"/{m.full_name}", m.title, m.tier.code) for m in dossier.models],
-        "facts": facts,
-        "history": [
-            Step("done", what, f"{who}, {at:%d %b %Y}") for what, who, at in desk.history(dossier)
-        ],
+        "primary": action,
+        "refusal": _refusal(dossier, ctx) if case.state is _S.REJECTED else None,
+        "again": _again(dossier.models[0], case) if case.state is _S.WITHDRAWN else None,
+        "question": _question(house, dossier, wrong, kept),
+        "thread": desk.thread(dossier),
+        "lead": dossier.lead,
+        "may_write": Command.MESSAGE in may,
+        "may_withdraw": Command.WITHDRAW in may,
+        "kept": kept,
+        "wrong": wrong,
+        "answers": desk.answers(dossier, house.policy.countries),
+        "models": dossier.models,
+        "facts": _facts(dossier),
+        "history": _history(dossier),
     }
 
 
-@dataclass(frozen=True, slots=True)
-class _Case:
-    id: str
-    version: int
-    pill: Pill
-    title: str
-    headline: str
-    state_text: str
+def asked_fields(dossier: Dossier) -> Sequence[Field]:
+    """Return the questions the reviewer wants answered anew; all of them when none were named."""
+    fields = dossier.form.fields if dossier.form is not None else ()
+    entry = _last(dossier, "InformationRequested")
+    named = entry.data.get("fields") if entry is not None else None
+    chosen = [f for f in fields if isinstance(named, list) and f.name in named]
+    return chosen or fields
 
 
-@dataclass(frozen=True, slots=True)
-class _Post:
-    initials: str
-    kind: str
-    who: str
-    at: Any
-    text: str
-    system: bool = False
+def answers_now(dossier: Dossier) -> Mapping[str, str]:
+    """Return the answers as last saved: changed after a question, or as they were sent."""
+    draft = dossier.draft
+    return draft.answers if draft is not None else dossier.application.answers
 
 
-@dataclass(frozen=True, slots=True)
-class _Box:
-    action: str
-    value: str = ""
-    error: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class _Answer:
-    label: str
-    value: str
-
-
-@dataclass(frozen=True, slots=True)
-class _Model:
-    href: str
-    title: str
-    tier: str
-
-
-@dataclass(frozen=True, slots=True)
-class _Refusal:
-    reason: str
-    note: str
-    way_back: str
-    actions: Sequence[Action]
-
-
-@dataclass(frozen=True, slots=True)
-class _Question:
-    text: str
-    fields: Sequence[application_form.Asked]
-    errors: Sequence[Any]
-    action: str
+def _opened(house: House, ctx: Context, dossier: Dossier) -> tuple[Action | None, str]:
+    """Return what an approved application leads to today, and until when."""
+    if dossier.application.state is not _S.APPROVED or not dossier.grants:
+        return None, ""
+    grant, model = dossier.grants[-1], dossier.models[0]
+    state = reasons.GRANT_PILLS[grant.state(ctx.now)].text
+    until = Markup("Access: {}, until {}.").format(state.lower(), day(standing.last_day(grant)))
+    try:
+        judged = catalogue.find(house, ctx, model.namespace, model.name)
+    except NotFound:
+        return None, until
+    return standing.next_step(judged), until
 
 
 def _stages(dossier: Dossier) -> list[Step]:
-    state = dossier.application.state
-    names = ["Sent", "In review"]
-    names += ["Second approval"] if dossier.approvals_needed > 1 else []
-    at = {_S.SUBMITTED: 1, _S.IN_REVIEW: 1, _S.INFO_REQUESTED: 1}.get(state, len(names))
-    at = 2 if state is _S.SECOND_APPROVAL else at
-    names.append(_WORDS[state][0].text if not dossier.application.is_open else "Decision")
-    decided = not dossier.application.is_open
-    return [
-        Step("done" if decided or i < at else "now" if i == at else "next", name)
-        for i, name in enumerate(names)
+    """Return the line of steps: what was reached with its day, what is now, what comes."""
+    case = dossier.application
+    at = [case.submitted_at, *map(_at(dossier), ("ApplicationClaimed", "ApplicationApprovedFirst"))]
+    names = ["Sent", "In review", "Second approval"]
+    now = {_S.SUBMITTED: 0, _S.SECOND_APPROVAL: 2}.get(case.state, 1)
+    if not case.is_open:
+        reached = [(n, a) for n, a in zip(names, at, strict=True) if a is not None]
+        done = [Step("done", name, when=day(a)) for name, a in reached]
+        return [*done, Step("done", _WORDS[case.state][0].text, when=day(_decided(dossier)))]
+    steps = [
+        Step(
+            "done" if i < now else "now" if i == now else "next",
+            name,
+            when=day(a) if a is not None and i <= now else "",
+        )
+        for i, (name, a) in enumerate(zip(names, at, strict=True))
+        if i < 2 or dossier.approvals_needed > 1
     ]
+    if case.state is _S.INFO_REQUESTED:
+        steps[1] = Step("held", "Waits for your answer", when=steps[1].when)
+    due = desk.due_at(case, dossier.models)
+    aim = Markup("The aim: {}").format(day(due)) if due is not None else ""
+    return [*steps, Step("next", "Decision", when=aim)]
 
 
-def _primary(dossier: Dossier) -> Action | None:
-    name = dossier.models[0].full_name
-    match dossier.application.state:
-        case _S.APPROVED:
-            return Action(f"/access/{name}", "Download")
-        case _S.WITHDRAWN:
-            return Action(f"/apply/{name}", "Apply again")
-        case _:
-            return None
+def _at(dossier: Dossier) -> Any:
+    def first(kind: str) -> datetime | None:
+        return next((e.at for e in dossier.history if e.kind == kind), None)
+
+    return first
 
 
-def _refusal(dossier: Dossier) -> _Refusal | None:
+def _last(dossier: Dossier, *kinds: str) -> Entry | None:
+    return next((e for e in reversed(dossier.history) if e.kind in kinds), None)
+
+
+def _decided(dossier: Dossier) -> datetime:
+    entry = _last(
+        dossier, "ApplicationApproved", "ApplicationAutoApproved", "ApplicationRejected",
+        "ApplicationWithdrawn",
+    )  # fmt: skip
+    return entry.at if entry is not None else dossier.application.changed_at
+
+
+def _said(dossier: Dossier, kind: str) -> str:
+    """Return the message that came with the last act of a kind."""
+    entry = _last(dossier, kind)
+    wanted = entry.data.get("message_id") if entry is not None else None
+    return next((m.text for m in dossier.messages if m.id == wanted), "")
+
+
+def _refusal(dossier: Dossier, ctx: Context) -> dict[str, Any]:
     case = dossier.application
-    if case.state is not _S.REJECTED or case.reject_reason is None:
-        return None
-    note = next((m.text for m in reversed(dossier.messages) if m.author_id != case.lead_id), "")
-    again = [Action(f"/apply/{dossier.models[0].full_name}", "Apply again")]
+    back = _BACK.get(case.outcome or Outcome.FIXABLE, "")
     if case.outcome is Outcome.AFTER and case.after_on is not None:
-        back = f"You may apply again after {case.after_on:%d %b %Y}."
-    else:
-        back = _BACK.get(case.outcome or Outcome.FIXABLE, "")
-    return _Refusal(
-        reason=reasons.REJECTED[case.reject_reason] + ".",
-        note=note,
-        way_back=back,
-        actions=[] if case.outcome is Outcome.FINAL else again,
-    )
+        back = Markup("You may apply again after {}.").format(day(case.after_on))
+    may = may_reapply(case, ctx.now.date())
+    return {
+        "reason": reasons.REJECTED[case.reject_reason] if case.reject_reason is not None else "",
+        "note": _said(dossier, "ApplicationRejected"),
+        "way_back": back,
+        "again": _again(dossier.models[0], case) if may else None,
+    }
 
 
-def _question(
-    house: House, dossier: Dossier, wrong: Wrongs, typed: Typed | None
-) -> _Question | None:
-    case = dossier.application
-    if case.state is not _S.INFO_REQUESTED:
+def _again(model: Model, case: Application) -> Action:
+    href = f"/apply/{model.full_name}?copy={case.id}"
+    return Action(href, "Apply again with these answers")
+
+
+def _question(house: House, dossier: Dossier, wrong: Wrongs, kept: Kept) -> dict[str, Any] | None:
+    if dossier.application.state is not _S.INFO_REQUESTED:
         return None
-    asked = next((m.text for m in reversed(dossier.messages) if m.author_id != case.lead_id), "")
-    draft = dossier.draft
-    answers = draft.answers if draft is not None else case.answers
-    fields = dossier.form.fields if dossier.form is not None else ()
-    filled = typed or Typed(answers=answers)
-    return _Question(
-        text=asked,
-        fields=application_form.questions(house, fields, filled, wrong),
-        errors=wrong.errors,
-        action=f"/applications/{case.id}/answer",
-    )
+    answers = {**answers_now(dossier), **(kept.answers or {})}
+    return {
+        "text": _said(dossier, "InformationRequested"),
+        "fields": questions(house, asked_fields(dossier), answers, wrong),
+    }
+
+
+def _facts(dossier: Dossier) -> list[tuple[str, str]]:
+    case = dossier.application
+    facts = [("Number", str(case.id))]
+    if case.submitted_at is not None:
+        facts.append(("Sent", day(case.submitted_at)))
+    if case.assignee_id is not None:
+        facts.append(("With", desk.name_of(dossier, case.assignee_id)))
+    return facts
+
+
+def _history(dossier: Dossier) -> list[Step]:
+    names = {**{i: p.name for i, p in dossier.people.items()}, dossier.lead.id: "You"}
+    return [
+        Step(
+            "done",
+            entries.title_of(entry.kind),
+            Markup("{}, {}").format(entries.name_of(entry, names), day(entry.at)),
+        )
+        for entry in dossier.history
+    ]
