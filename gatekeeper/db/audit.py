@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Row, select
 
 from gatekeeper.db import ledger
 from gatekeeper.db import tables as t
+from gatekeeper.domain.facts import codec
 from gatekeeper.domain.ledger import CompactRange, Entry, EntryFilter, TreeHead, leaf_hash
 from gatekeeper.domain.people import EventId
 
@@ -104,12 +105,15 @@ def _malformed(stored: ledger.StoredEntry) -> Iterator[str]:
     try:
         parsed = json.loads(stored.body)
         again = rfc8785.dumps(parsed)
-    except (ValueError, rfc8785.CanonicalizationError):
-        yield "it is not canonical JSON"
+        actor = parsed["actor"]
+        written = (parsed["event"], parsed["kind"], parsed["at"], actor["kind"], actor["id"])
+    except (ValueError, LookupError, TypeError, rfc8785.CanonicalizationError):
+        yield "it is no entry in canonical JSON"
         return
     if again != stored.body:
-        yield "it is not canonical JSON"
-    if (parsed.get("event"), parsed.get("kind")) != (stored.event_id, stored.kind):
+        yield "it is no entry in canonical JSON"
+    columns = (stored.event_id, stored.kind, codec.moment(stored.at))
+    if written != (*columns, stored.actor_kind, stored.actor_id):
         yield "its columns do not match its bytes"
 
 

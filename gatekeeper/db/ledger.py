@@ -13,10 +13,11 @@ import hmac
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import rfc8785
-from sqlalchemy import Connection, delete, func, insert, select, text, update
+from sqlalchemy import Connection, Row, delete, func, insert, select, text, update
 
 from gatekeeper.db import tables as t
 from gatekeeper.db.engine import writes
@@ -60,6 +61,12 @@ def entry_mac(key: bytes, body: bytes) -> bytes:
     return hmac.new(key, b"gk-entry/v1\x00" + body, hashlib.sha256).digest()
 
 
+def subjects(context: Context, fact: Fact) -> frozenset[str]:
+    """Return the ids under which an entry is found: whom it is about, and who acted."""
+    actor = context.actor.person_id
+    return codec.mentioned(fact) | ({actor} if actor else set())
+
+
 @writes
 def append(connection: Connection, key: bytes, stamp: Stamp, fact: Fact) -> None:
     """Insert the entry of a fact; on SQLite its leaf as well."""
@@ -79,10 +86,10 @@ def append(connection: Connection, key: bytes, stamp: Stamp, fact: Fact) -> None
         .returning(t.entries.c.id)
     )
     entry_id = row.scalar_one()
-    subjects = codec.mentioned(fact) | ({actor.person_id} if actor.person_id else set())
-    if subjects:
+    found = sorted(subjects(stamp.context, fact))
+    if found:
         connection.execute(
-            insert(t.mentions), [{"subject": s, "entry_id": entry_id} for s in sorted(subjects)]
+            insert(t.mentions), [{"subject": s, "entry_id": entry_id} for s in found]
         )
     if connection.dialect.name == "sqlite":
         _grow(connection, [(entry_id, leaf_hash(body))])
@@ -156,6 +163,9 @@ class StoredEntry:
     index: int | None
     event_id: str
     kind: str
+    at: datetime
+    actor_kind: str
+    actor_id: str | None
     body: bytes
     mac: bytes
     leaf: bytes | None
@@ -179,19 +189,28 @@ def walk(connection: Connection, batch: int = 1000) -> Iterator[StoredEntry]:
             .limit(batch)
         ).all()
         for r in rows:
-            yield StoredEntry(
-                r.id, r.leaf_index, r.event_id, r.kind, raw(r.body), raw(r.mac), raw(r.hash)
-            )
+            yield _stored(r, r.leaf_index, raw(r.hash))
         if len(rows) < batch:
             break
         after = rows[-1].leaf_index
-    rest = select(t.entries).where(
-        t.entries.c.id.not_in(select(t.leaves.c.entry_id)).self_group()
-        if connection.dialect.name == "sqlite"
-        else t.entries.c.id.in_(select(t.unsequenced.c.entry_id))
+    rest = select(t.entries).where(t.entries.c.id.not_in(select(t.leaves.c.entry_id)))
+    for r in connection.execute(rest.order_by(t.entries.c.id)):
+        yield _stored(r, None, None)
+
+
+def _stored(row: Row[Any], index: int | None, leaf: bytes | None) -> StoredEntry:
+    return StoredEntry(
+        row_id=row.id,
+        index=index,
+        event_id=row.event_id,
+        kind=row.kind,
+        at=row.at,
+        actor_kind=row.actor_kind,
+        actor_id=row.actor_id,
+        body=raw(row.body),
+        mac=raw(row.mac),
+        leaf=leaf,
     )
-    for r in connection.execute(rest.order_by(t.entries.c.id)).all():
-        yield StoredEntry(r.id, None, r.event_id, r.kind, raw(r.body), raw(r.mac), None)
 
 
 def count_waiting(connection: Connection) -> int:

@@ -1,24 +1,29 @@
 """Replays the ledger into an empty database and compares the tables (fences 7 and 8).
 
-Content rows (public texts by digest) are given; every other column that is not sealed must come
-out equal. A row slipped in, copied or edited by SQL shows here, whatever it opens.
+Content rows (public texts by digest) are given and must have that digest; a sealed value that was
+not erased must open its commitment; every other column must come out equal. A row slipped in,
+copied or edited by SQL shows here, whatever it opens.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Table, insert, select
+from sqlalchemy import Connection, RowMapping, Table, insert, select
+from sqlalchemy.exc import SQLAlchemyError
 
 from gatekeeper.db import changes, ledger, migrations
 from gatekeeper.db import tables as t
 from gatekeeper.db.engine import make_engine, writes
 from gatekeeper.db.unit_of_work import Database
+from gatekeeper.domain.errors import GatekeeperError
 from gatekeeper.domain.facts import codec
 from gatekeeper.domain.people import Actor, ActorKind, Context, EventId, PersonId, TokenId
+from gatekeeper.domain.sealed import Sealed, holds
 
 _SEALED = ("_value", "_salt")
 
@@ -29,16 +34,25 @@ def compare(database: Database) -> list[str]:
     with engine.connect() as fresh, database.reading() as read:
         migrations.create_all(fresh)
         _give_contents(read.connection, fresh)
-        for stored in ledger.walk(read.connection):
-            _replay(fresh, database.entry_key, stored)
-        found = [
-            difference
-            for table in t.PROJECTIONS
-            if table is not t.contents
-            for difference in _differences(table, read.connection, fresh)
-        ]
+        found = list(_replay_all(read.connection, fresh, database.entry_key))
+        for table in t.PROJECTIONS:
+            if table is not t.contents:
+                found += _differences(table, read.connection, fresh)
+            found += _unsound(table, read.connection)
     engine.dispose()
     return found
+
+
+def _replay_all(real: Connection, fresh: Connection, key: bytes) -> Iterator[str]:
+    mentioned = {tuple(row) for row in real.execute(select(t.mentions))}
+    expected: set[tuple[str, int]] = set()
+    for stored in ledger.walk(real):
+        try:
+            expected |= {(s, stored.row_id) for s in _replay(fresh, key, stored)}
+        except (GatekeeperError, SQLAlchemyError, ValueError, LookupError, TypeError) as error:
+            yield f"entry {stored.event_id}: it cannot be replayed ({type(error).__name__})"
+    for subject, entry_id in sorted(mentioned ^ expected):
+        yield f"mentions {subject} {entry_id}: the search index differs from the entries"
 
 
 @writes
@@ -47,7 +61,8 @@ def _give_contents(source: Connection, target: Connection) -> None:
         target.execute(insert(t.contents).values(**row))
 
 
-def _replay(connection: Connection, key: bytes, stored: ledger.StoredEntry) -> None:
+def _replay(connection: Connection, key: bytes, stored: ledger.StoredEntry) -> frozenset[str]:
+    """Make one fact true again; return whom its entry speaks of."""
     parsed = json.loads(stored.body)
     fact = codec.from_data(parsed["kind"], parsed["data"])
     who = parsed["actor"]
@@ -58,6 +73,7 @@ def _replay(connection: Connection, key: bytes, stored: ledger.StoredEntry) -> N
     )
     context = Context(actor, datetime.fromisoformat(parsed["at"]), _no_chance)
     changes.apply(connection, key, ledger.Stamp(EventId(parsed["event"]), context), fact)
+    return ledger.subjects(context, fact)
 
 
 def _no_chance(_size: int) -> bytes:
@@ -87,3 +103,22 @@ def _rows(table: Table, connection: Connection) -> dict[tuple[str, ...], dict[st
         }
         for row in connection.execute(select(*columns)).mappings()
     }
+
+
+def _unsound(table: Table, real: Connection) -> Iterator[str]:
+    """Go through sealed values that do not open their commitment, and texts of another digest."""
+    sealed = [c.name.removesuffix("_salt") for c in table.columns if c.name.endswith("_salt")]
+    if not sealed and table is not t.contents:
+        return
+    for row in real.execute(select(table)).mappings():
+        wrong = [name for name in sealed if not holds(name, _sealed_in(row, name))]
+        if table is t.contents and row["body"] is not None:
+            is_whole = hashlib.sha256(row["body"].encode()).hexdigest() == row["sha256"]
+            wrong += [] if is_whole else ["body"]
+        if wrong:
+            key = " ".join(str(row[c.name]) for c in table.primary_key)
+            yield f"{table.name} {key}: {', '.join(wrong)} were changed since they were sealed"
+
+
+def _sealed_in(row: RowMapping, name: str) -> Sealed:
+    return Sealed(row[f"{name}_commitment"], row[f"{name}_value"], row[f"{name}_salt"])
