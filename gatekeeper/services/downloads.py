@@ -2,6 +2,7 @@
 
 Every request, ranges included, asks the database; a link is a claim and never an authority. The
 order is: decide, record, commit, then serve or raise. Source: house.md 6 and 7, security.md 2.
+Kept whole: deciding, recording and signing are read in one place.
 Not here: ranges and headers (web/streaming), the rule (domain/access).
 """
 

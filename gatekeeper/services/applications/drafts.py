@@ -10,9 +10,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from gatekeeper.db.unit_of_work import Act, Readers
-from gatekeeper.domain.access import Reason, Refused
-from gatekeeper.domain.agreements import TermsState
+from gatekeeper.db.unit_of_work import Act
 from gatekeeper.domain.applications import (
     Application,
     ApplicationId,
@@ -22,22 +20,18 @@ from gatekeeper.domain.applications import (
     Hat,
     check_command,
     check_version,
-    may_reapply,
 )
-from gatekeeper.domain.catalogue import AgreementId, Availability, Model
+from gatekeeper.domain.catalogue import AgreementId, Model
 from gatekeeper.domain.errors import Conflict, FieldError, Invalid, NotFound, invalid
 from gatekeeper.domain.facts import applications as f
-from gatekeeper.domain.forms import Form, check_answers, read_form
 from gatekeeper.domain.people import Context, Person
-from gatekeeper.domain.tiers import Requirement
 from gatekeeper.services import access, agreements
 from gatekeeper.services.agreements import Signing
-from gatekeeper.services.applications import granting
+from gatekeeper.services.applications import conditions, granting
 from gatekeeper.services.people import current
 from gatekeeper.services.ports import House
 
 MAX_DRAFTS = 20
-MAX_MODELS = 10
 MAX_PURPOSE_CHARS = 4000
 MAX_SUMMARY_CHARS = 1000
 MAX_MESSAGE_CHARS = 8000
@@ -71,8 +65,8 @@ def start(house: House, ctx: Context, models: Sequence[tuple[str, str]], typed: 
         if len(act.ephemeral.drafts_of(person.id)) >= MAX_DRAFTS:
             raise invalid("models", f"you have {MAX_DRAFTS} drafts; discard one first")
         found = [access.find_model(act, ctx, *name).model for name in models]
-        _check_models(found)
-        _check_one_form(found)
+        conditions.check_models(found)
+        conditions.check_one_form(found)
         draft = Draft(
             application_id=_new_id(ctx),
             lead_id=person.id,
@@ -127,7 +121,7 @@ def submit(
         models = list(act.catalogue.models_by_id(draft.models).values())
         for agreement_id, signing in submission.signings.items():
             agreements.sign(act, ctx, person, agreement_id, signing, models[0])
-        _check_submission(house, act, ctx, person, models, draft, application)
+        conditions.check_submission(house, act, ctx, person, models, draft, application)
         asked = (application or models[0]).form_sha256
         _record_submission(act, ctx, person, models, draft, asked)
         submitted = act.applications.by_id(application_id)
@@ -160,15 +154,6 @@ def withdraw(
         act.record(f.ApplicationWithdrawn(application_id, person.id))
         act.ephemeral.delete_draft(application_id)
         return act.applications.by_id(application_id)
-
-
-def forms_of(
-    read: Readers, models: Sequence[Model], application: Application | None = None
-) -> Form | None:
-    """Return the form a case was submitted with; before that the one its models share."""
-    digests = [m.form_sha256 for m in models] if application is None else [application.form_sha256]
-    digest = next((d for d in digests if d is not None), None)
-    return read_form(read.catalogue.content(digest)) if digest is not None else None
 
 
 def _open_draft(
@@ -237,88 +222,6 @@ def _typed_into(house: House, draft: Draft, typed: Typed) -> Draft:
             draft.public_summary if typed.public_summary is None else typed.public_summary
         ),
     )
-
-
-def _check_models(models: Sequence[Model]) -> None:
-    if not 1 <= len(models) <= MAX_MODELS:
-        raise invalid("models", f"name 1 to {MAX_MODELS} models")
-    for model in models:
-        if model.tier.needs(Requirement.NOT_DISTRIBUTED):
-            raise Refused(Reason.MODEL_WITHHELD, model=model.full_name)
-        if model.availability is not Availability.PUBLISHED:
-            raise Refused(Reason.RELEASE_FROZEN, model=model.full_name)
-        if not model.tier.is_reviewed and model.form_sha256 is None:
-            raise invalid("models", f"{model.full_name} needs no application")
-
-
-def _check_one_form(models: Sequence[Model]) -> None:
-    if len({m.namespace for m in models}) > 1 or len({m.form_sha256 for m in models}) > 1:
-        raise invalid("models", "apply apart for models of other owners or with other forms")
-
-
-def _check_submission(
-    house: House,
-    act: Act,
-    ctx: Context,
-    person: Person,
-    models: Sequence[Model],
-    draft: Draft,
-    application: Application | None,
-) -> None:
-    if not person.is_verified:
-        raise Refused(Reason.EMAIL_UNVERIFIED)
-    if person.suspended:
-        raise Refused(Reason.BLOCKLISTED)
-    if len(models) != len(draft.models):
-        raise NotFound("no such model")
-    _check_models(models)
-    if application is None:
-        _check_one_form(models)
-    for model in models:
-        access.find_model(act, ctx, model.namespace, model.name)
-        _check_one_open(act, ctx, person, model, application)
-    _check_form(house, draft, forms_of(act, models, application))
-    _check_terms(act, person, models)
-
-
-def _check_one_open(
-    act: Act, ctx: Context, person: Person, model: Model, application: Application | None
-) -> None:
-    """One open application a person and model, none while access lasts, and a way back (G-one)."""
-    newest = act.applications.newest_for(person.id, model.id)
-    if newest is not None and (application is None or newest.id != application.id):
-        if newest.is_open:
-            raise Conflict(
-                f"{newest.id} for {model.full_name} is open already",
-                state=newest.state,
-                version=newest.version,
-            )
-        refused = newest.state is ApplicationState.REJECTED
-        if refused and not may_reapply(newest, ctx.now.date()):
-            raise Refused(Reason.REJECTED, model=model.full_name, application_id=newest.id)
-    if any(g.opens(ctx.now) for g in act.grants.for_model(person.id, model.id)):
-        raise invalid("models", f"you hold access to {model.full_name} already")
-
-
-def _check_form(house: House, draft: Draft, form: Form | None) -> None:
-    errors = []
-    if not draft.purpose.strip():
-        errors.append(FieldError("purpose", "say what you will use it for"))
-    countries = frozenset(house.policy.countries)
-    errors += check_answers(form.fields if form is not None else (), draft.answers, countries)
-    if errors:
-        raise Invalid(*errors)
-
-
-def _check_terms(act: Act, person: Person, models: Sequence[Model]) -> None:
-    for model in models:
-        terms = act.agreements.terms_of(person.id, model.agreements)
-        for state, reason in (
-            (TermsState.OUTDATED, Reason.TERMS_OUTDATED),
-            (TermsState.MISSING, Reason.TERMS_MISSING),
-        ):
-            if state in terms.values():
-                raise Refused(reason, model=model.full_name)
 
 
 def _record_submission(

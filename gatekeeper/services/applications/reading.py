@@ -29,8 +29,8 @@ from gatekeeper.domain.ledger import Entry, EntryFilter
 from gatekeeper.domain.links import GrantId
 from gatekeeper.domain.people import Context, Person, PersonId, Role, Scope, SiteRole
 from gatekeeper.services import grants
+from gatekeeper.services.applications.conditions import forms_of
 from gatekeeper.services.applications.decisions import hats_of
-from gatekeeper.services.applications.drafts import forms_of
 from gatekeeper.services.people import current, need_scope
 from gatekeeper.services.ports import House
 
