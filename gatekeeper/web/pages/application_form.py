@@ -1,47 +1,100 @@
-"""The page on which somebody applies: what is asked, what was typed, what keeps it from being sent.
+"""The form of an application: what it asks, what was typed into it, and what is wrong with that.
 
-A draft may be wrong in every way and is kept; `drafts.submit` decides. Not here: addresses and
-answers to requests (apply), one sent application (case_page).
+A draft may be wrong in every way and is kept. The checks are the domain's, asked here to say all of
+it at once; `drafts.submit` asks them again and decides. Not here: the page around the form
+(apply_page), addresses (apply).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from gatekeeper.domain.agreements import Agreement, TermsState, check_acceptance
-from gatekeeper.domain.applications import Draft
+from gatekeeper.domain.applications import Application, Draft
 from gatekeeper.domain.catalogue import AgreementId
-from gatekeeper.domain.errors import Invalid, TermsOutdated
+from gatekeeper.domain.errors import Invalid, NotFound
 from gatekeeper.domain.forms import WRITTEN, Field, FieldType, Form, check_answers
-from gatekeeper.domain.people import Person
+from gatekeeper.domain.people import Context, Person
+from gatekeeper.services import catalogue
 from gatekeeper.services.agreements import Signing
-from gatekeeper.services.applications.drafts import MAX_PURPOSE_CHARS, Typed
+from gatekeeper.services.applications import reading
+from gatekeeper.services.applications.drafts import Typed
 from gatekeeper.services.catalogue import ModelView
 from gatekeeper.services.ports import House
-from gatekeeper.web.pages import filters
-from gatekeeper.web.pages.parts import Action, Note, Pill, Step
 from gatekeeper.web.pages.wrongs import Wrong, Wrongs, wrongs
 
-PURPOSE, SUMMARY = "What will you use it for?", "One sentence for the public"
+PURPOSE = "What will you use it for?"
+SUMMARY = "One sentence for the public"
 NAME = "Type your full name to sign"
-_Posted = Mapping[str, Sequence[str]]
+Posted = Mapping[str, Sequence[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What is applied for: the model of the address and those that share its draft."""
+
+    views: Sequence[ModelView]
+    draft: Draft | None
+    earlier: Sequence[Application]
+
+    @property
+    def view(self) -> ModelView:
+        """The model of the address."""
+        return self.views[0]
+
+    @property
+    def title(self) -> str:
+        """The titles of the models."""
+        return ", ".join(view.model.title for view in self.views)
+
+    @property
+    def fields(self) -> Sequence[Field]:
+        """The owner's questions; the models of a draft share them."""
+        form: Form | None = self.view.form
+        return form.fields if form is not None else ()
+
+    @property
+    def labels(self) -> Mapping[str, str]:
+        """What each question is called on the page."""
+        return {f.name: f.label for f in self.fields}
+
+    @property
+    def agreements(self) -> Sequence[Agreement]:
+        """Every agreement one of the models asks for, once."""
+        return list({a.id: a for view in self.views for a in view.agreements}.values())
+
+    @property
+    def due(self) -> Sequence[Agreement]:
+        """Those of them that are still to be accepted."""
+        return [a for view in self.views for a in unsigned(view) if a in self.agreements]
 
 
 @dataclass(frozen=True, slots=True)
 class Filled:
-    """What stands in the form; the terms ticked and the digests shown by agreement."""
+    """What stands in the form; `version` is the draft's that was shown, 0 for none."""
 
-    typed: Typed
-    signings: Mapping[AgreementId, Signing]
-    version: int
+    purpose: str = ""
+    public_summary: str = ""
+    answers: Mapping[str, str] = field(default_factory=dict)
+    signings: Mapping[AgreementId, Signing] = field(default_factory=dict)
+    version: int = 0
+
+    @property
+    def typed(self) -> Typed:
+        """What a draft keeps of it: everything but the signature."""
+        return Typed(self.purpose, self.answers, self.public_summary)
 
     @property
     def typed_name(self) -> str:
-        """Return the name typed under the terms."""
-        return next((s.typed_name for s in self.signings.values()), "")
+        """The name typed under the terms."""
+        return next((signing.typed_name for signing in self.signings.values()), "")
+
+    def says(self, draft: Draft) -> bool:
+        """Say whether a draft holds just this."""
+        kept = (draft.purpose, draft.public_summary, dict(draft.answers))
+        return kept == (self.purpose, self.public_summary, dict(self.answers))
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +102,7 @@ class Asked:
     """A question of the owner with what was answered and what is wrong with it."""
 
     name: str
-    type: str
+    type: FieldType
     label: str
     help: str
     required: bool
@@ -59,57 +112,18 @@ class Asked:
     error: str
 
 
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """A control of our own: value, help and error."""
-
-    value: str
-    error: str
-    help: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Clause:
-    """One clause to tick."""
-
-    id: str
-    title: str
-    text: str
-    ticked: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Terms:
-    """An agreement to sign; `accepted_at` is set where it was accepted before."""
-
-    id: str
-    title: str
-    version: int
-    sha256: str
-    intro: str
-    href: str
-    error: str
-    accepted_at: datetime | None
-    clauses: Sequence[Clause]
-
-
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """One line of who applies."""
-
-    label: str
-    value: str
-    pill: Pill | None = None
-    action: Action | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Questions:
-    """The owner's form, filled in."""
-
-    title: str
-    intro: str
-    fields: Sequence[Asked]
+def target(house: House, ctx: Context, view: ModelView) -> Target:
+    """Return what the actor applies for at a model's address, with the draft that names it."""
+    mine = reading.mine(house, ctx)
+    drafts = [d for d in mine.drafts if view.model.id in d.models]
+    for draft in sorted(drafts, key=lambda d: len(d.models)):
+        others = [mine.models[m] for m in draft.models if m != view.model.id]
+        try:
+            views = [catalogue.model(house, ctx, m.namespace, m.name) for m in others]
+        except NotFound:  # one of them may not be seen any more: the draft cannot be sent
+            continue
+        return Target([view, *views], draft, mine.applications)
+    return Target([view], None, mine.applications)
 
 
 def unsigned(view: ModelView) -> list[Agreement]:
@@ -118,68 +132,109 @@ def unsigned(view: ModelView) -> list[Agreement]:
     return [a for a in view.agreements if terms.get(a.id) is not TermsState.ACCEPTED]
 
 
-def of_draft(draft: Draft | None, before: Mapping[str, str]) -> Filled:
-    """Return what a draft holds; without one, the answers of an earlier application."""
-    if draft is None:
-        return Filled(Typed("", dict(before), ""), {}, 0)
-    return Filled(Typed(draft.purpose, draft.answers, draft.public_summary), {}, draft.version)
+def kept(found: Target, copied_id: str) -> tuple[Filled, Application | None]:
+    """Return what the form begins with, and the earlier application it was taken from, if any.
+
+    A draft as it is; else all of the application `copied_id`; else the answers alone of the newest
+    application that answered the same questions: its purpose was another one.
+    """
+    draft = found.draft
+    if draft is not None:
+        filled = Filled(draft.purpose, draft.public_summary, draft.answers, {}, draft.version)
+        return filled, None
+    for case in found.earlier:
+        if case.id == copied_id:
+            return Filled(case.purpose, case.public_summary, case.answers), case
+    form_sha256 = found.view.model.form_sha256
+    for case in found.earlier:
+        if form_sha256 is not None and case.form_sha256 == form_sha256 and case.answers:
+            return Filled(answers=case.answers), case
+    return Filled(), None
 
 
-def of_request(posted: _Posted, form: Form | None, due: Sequence[Agreement]) -> Filled:
-    """Read the form that was posted; a browser's line ends become the one we store."""
-
-    def one(name: str) -> str:
-        return next(iter(posted.get(name, ())), "").replace("\r\n", "\n")
-
-    fields = form.fields if form is not None else ()
-    answers = {f.name: one(f"answer-{f.name}") for f in fields}
-    signings = {
-        a.id: Signing(one(f"sha256-{a.id}"), posted.get(f"clause-{a.id}", ()), one("typed_name"))
-        for a in due
-    }
-    version = one("version")
-    typed = Typed(one("purpose"), answers, " ".join(one("public_summary").split()))
-    return Filled(typed, signings, int(version) if version.isdigit() and len(version) < 9 else 0)
+def of_request(posted: Posted, fields: Sequence[Field], due: Sequence[Agreement]) -> Filled:
+    """Read the form that was posted."""
+    name = one(posted, "typed_name")
+    return Filled(
+        purpose=one(posted, "purpose"),
+        public_summary=one(posted, "public_summary"),
+        answers=answers_of(posted, fields),
+        signings={
+            a.id: Signing(one(posted, f"sha256-{a.id}"), posted.get(f"clause-{a.id}", ()), name)
+            for a in due
+        },
+        version=number(posted, "version"),
+    )
 
 
-def faults(
-    house: House, filled: Filled, form: Form | None, due: Sequence[Agreement], me: Person
-) -> Wrongs:
-    """Say at once everything that keeps the form from being sent; `submit` checks it again."""
-    found = [] if (filled.typed.purpose or "").strip() else [
-        Wrong("purpose", PURPOSE, "Say what you will use it for.")
-    ]  # fmt: skip
-    labels = {f.name: f.label for f in form.fields} if form is not None else {}
+def answers_of(posted: Posted, fields: Sequence[Field]) -> dict[str, str]:
+    """Read the answers to these questions; a box that is not ticked is an empty one."""
+    return {f.name: one(posted, f"answer-{f.name}") for f in fields}
+
+
+def one(posted: Posted, name: str) -> str:
+    """Read one text; a browser's line ends become the one we store."""
+    return next(iter(posted.get(name, ())), "").replace("\r\n", "\n").replace("\r", "\n")
+
+
+def number(posted: Posted, name: str) -> int:
+    """Read a version; 0 for anything that is none."""
+    text = one(posted, name)
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0
+
+
+def faults(house: House, found: Target, filled: Filled, me: Person) -> Wrongs:
+    """Return everything that keeps the form from being sent, in the order of the page.
+
+    Raises: TermsOutdated when another text of an agreement was shown.
+    """
+    wrong: list[Wrong] = []
+    if not filled.purpose.strip():
+        wrong.append(Wrong("purpose", PURPOSE, "Say what you will use it for."))
     countries = frozenset(house.policy.countries)
-    errors = check_answers(form.fields if form else (), filled.typed.answers or {}, countries)
-    found += wrongs(Invalid(*errors), labels, "answer").errors
-    for agreement in due:
-        found += _unsigned_faults(agreement, filled.signings[agreement.id], me)
-    named = [w for w in found if w.field == "typed_name"]
-    return Wrongs(tuple(w for w in found if w.field != "typed_name" or w is named[0]))
+    errors = check_answers(found.fields, filled.answers, countries)
+    wrong += wrongs(Invalid(*errors), found.labels, "answer").errors
+    for agreement in found.due:
+        wrong += _unsigned(agreement, filled.signings[agreement.id], me)
+    names = [w for w in wrong if w.field == "typed_name"]  # once, however many agreements
+    return Wrongs(tuple(w for w in wrong if w not in names) + tuple(names[:1]))
 
 
-def _unsigned_faults(agreement: Agreement, signing: Signing, me: Person) -> list[Wrong]:
+def _unsigned(agreement: Agreement, signing: Signing, me: Person) -> Sequence[Wrong]:
     try:
         check_acceptance(agreement, signing.sha256, signing.clauses, signing.typed_name, me.name)
-    except TermsOutdated as error:
-        return [Wrong(f"clause-{agreement.id}", agreement.title, f"{error}.")]
     except Invalid as error:
-        labels = {"clauses": agreement.title, "typed_name": NAME}
-        return [
-            replace(w, field=f"clause-{agreement.id}") if w.field == "clauses" else w
-            for w in wrongs(error, labels).errors
-        ]
-    return []
+        return signing_wrongs(agreement, error).errors
+    return ()
 
 
-def questions(house: House, fields: Sequence[Field], filled: Typed, wrong: Wrongs) -> list[Asked]:
+def signing_wrongs(agreement: Agreement, error: Invalid) -> Wrongs:
+    """Put a refused signature into the words of the form that asked for it."""
+    found = wrongs(error, {"clauses": agreement.title, "typed_name": NAME})
+    at = f"clause-{agreement.id}"
+    return Wrongs(tuple(replace(w, field=at) if w.field == "clauses" else w for w in found.errors))
+
+
+def unshown(filled: Filled, due: Sequence[Agreement]) -> Filled:
+    """Return the form without the ticks under a text that is not the current one any more."""
+    current = {a.id: a.sha256 for a in due}
+    return replace(
+        filled,
+        signings={
+            i: signing if signing.sha256 == current.get(i) else replace(signing, clauses=())
+            for i, signing in filled.signings.items()
+        },
+    )
+
+
+def questions(
+    house: House, fields: Sequence[Field], answers: Mapping[str, str], wrong: Wrongs
+) -> list[Asked]:
     """Return each question with its answer."""
-    answers = filled.answers or {}
     return [
         Asked(
             name=f.name,
-            type=str(f.type),
+            type=f.type,
             label=f.label,
             help=f.help,
             required=f.required,
@@ -192,116 +247,7 @@ def questions(house: House, fields: Sequence[Field], filled: Typed, wrong: Wrong
     ]
 
 
-def _options(house: House, field: Field) -> Sequence[Any]:
-    if field.type is FieldType.COUNTRY:
+def _options(house: House, asked: Field) -> Sequence[Any]:
+    if asked.type is FieldType.COUNTRY:
         return sorted(house.policy.countries.items(), key=lambda country: country[1])
-    return field.options
-
-
-def values(
-    house: House,
-    view: ModelView,
-    me: Person,
-    accepted: Mapping[tuple[AgreementId, int], datetime],
-    filled: Filled,
-    saved: str,
-    wrong: Wrongs,
-    warning: Note | None = None,
-) -> dict[str, Any]:
-    """Return what apply/apply.html shows."""
-    model, due = view.model, unsigned(view)
-    sibling = view.open_sibling
-    form = view.form
-    address = f"/apply/{model.full_name}"
-    return {
-        "model": _Named(model.title, f"/{model.full_name}", model.tier.code, model.full_name),
-        "release": _Linked(view.release.title, f"/releases/{view.release.full_name}"),
-        "sibling": _Linked(sibling.title, f"/{sibling.full_name}") if sibling else None,
-        "action": address,
-        "autosave": f"{address}/draft",
-        "draft": _Saved(filled.version, saved),
-        "intro": "About ten minutes. Your draft is kept as you type, so you can come back to it.",
-        "warning": warning,
-        "errors": wrong.errors,
-        "identity": _identity(me),
-        "identity_complete": me.is_verified,
-        "purpose": Shown(filled.typed.purpose or "", wrong.of("purpose"),
-                         f"What question, what data, who takes part. At most {MAX_PURPOSE_CHARS:,} "
-                         "characters."),
-        "public_summary": Shown(filled.typed.public_summary or "", wrong.of("public_summary"),
-                                "Shown in the public register of approved uses; no names."),
-        "form": form and Questions(
-            form.title, form.intro, questions(house, form.fields, filled.typed, wrong)
-        ),
-        "agreements": [
-            _terms(a, None if a in due else accepted.get((a.id, a.version)), filled, wrong)
-            for a in view.agreements
-        ],
-        "typed_name": Shown(filled.typed_name, wrong.of("typed_name")) if due else None,
-        "facts": [
-            ("Files", f"{len(view.files)}, {filters.size(sum(f.size_bytes for f in view.files))}"),
-            ("Access lasts", f"up to {model.tier.grant_days} days"),
-        ],
-        "steps": _steps(view),
-        "privacy": "The people who review this model and the archive's auditors read it.",
-    }  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class _Linked:
-    title: str
-    href: str
-
-
-@dataclass(frozen=True, slots=True)
-class _Named:
-    title: str
-    href: str
-    tier: str
-    id: str
-
-
-@dataclass(frozen=True, slots=True)
-class _Saved:
-    version: int
-    saved: str
-
-
-def _identity(me: Person) -> list[Identity]:
-    proven = Pill("ok", "verified") if me.is_verified else Pill("warn", "not verified")
-    return [
-        Identity("Name", me.name),
-        Identity(
-            "Mail", me.email, proven, None if me.is_verified else Action("/account", "Verify")
-        ),
-        Identity("Affiliation", me.affiliation or "None given"),
-    ]
-
-
-def _terms(
-    agreement: Agreement, accepted_at: datetime | None, filled: Filled, wrong: Wrongs
-) -> Terms:
-    signing = filled.signings.get(agreement.id)
-    ticked = set(signing.clauses) if signing is not None else set()
-    return Terms(
-        id=agreement.id,
-        title=agreement.title,
-        version=agreement.version,
-        sha256=agreement.sha256,
-        intro=agreement.intro,
-        href=f"/agreements/{agreement.id}",
-        error=wrong.of(f"clause-{agreement.id}"),
-        accepted_at=accepted_at,
-        clauses=[Clause(c.id, c.title, c.text, c.id in ticked) for c in agreement.clauses],
-    )
-
-
-def _steps(view: ModelView) -> list[Step]:
-    tier = view.model.tier
-    who = {0: "Nobody decides", 1: "A reviewer decides"}.get(tier.approvals, "Two approvers decide")
-    how = f"{tier.service_days} days is the aim" if tier.service_days else "at once"
-    return [
-        Step("now", "You sign and submit", "A receipt by mail"),
-        Step("next", who, f"{how}; they may ask a question"),
-        Step("next", "You download", "hf, curl, wget, aria2, Python or your browser"),
-    ]
+    return asked.options

@@ -6,7 +6,7 @@ Not here: what staff see (desk), addresses (apply).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -26,6 +26,7 @@ from gatekeeper.domain.forms import Field
 from gatekeeper.domain.ledger import Entry
 from gatekeeper.domain.people import Context
 from gatekeeper.services import catalogue
+from gatekeeper.services.applications.drafts import MAX_MESSAGE_CHARS
 from gatekeeper.services.applications.reading import Dossier, Mine
 from gatekeeper.services.ports import House
 from gatekeeper.web.pages import desk, entries, reasons, standing
@@ -144,8 +145,8 @@ def values(
         "refusal": _refusal(dossier, ctx) if case.state is _S.REJECTED else None,
         "again": _again(dossier.models[0], case) if case.state is _S.WITHDRAWN else None,
         "question": _question(house, dossier, wrong, kept),
-        "thread": desk.thread(dossier),
-        "lead": dossier.lead,
+        "thread": _thread(dossier),
+        "message_chars": MAX_MESSAGE_CHARS,
         "may_write": Command.MESSAGE in may,
         "may_withdraw": Command.WITHDRAW in may,
         "kept": kept,
@@ -265,6 +266,13 @@ def _question(house: House, dossier: Dossier, wrong: Wrongs, kept: Kept) -> dict
         "text": _said(dossier, "InformationRequested"),
         "fields": questions(house, asked_fields(dossier), answers, wrong),
     }
+
+
+def _thread(dossier: Dossier) -> list[desk.Post]:
+    return [
+        replace(post, who="You") if message.author_id == dossier.lead.id else post
+        for message, post in zip(dossier.messages, desk.thread(dossier), strict=True)
+    ]
 
 
 def _facts(dossier: Dossier) -> list[tuple[str, str]]:

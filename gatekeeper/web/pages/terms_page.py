@@ -7,207 +7,174 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
+from urllib.parse import quote
 
+from gatekeeper.domain.access import Basis
 from gatekeeper.domain.agreements import Acceptance, Agreement, Change, TermsClause
+from gatekeeper.domain.errors import NotFound
 from gatekeeper.domain.ledger import EntryFilter
 from gatekeeper.domain.people import Context, Person
 from gatekeeper.services import agreements, audit
 from gatekeeper.services.access import Judged
 from gatekeeper.services.agreements import Signing
 from gatekeeper.services.ports import House
+from gatekeeper.web.pages import standing
 from gatekeeper.web.pages.access_page import receipt_path
-from gatekeeper.web.pages.application_form import Clause
-from gatekeeper.web.pages.parts import Action
-from gatekeeper.web.pages.standing import is_accepted
+from gatekeeper.web.pages.parts import Action, Step
 from gatekeeper.web.pages.wrongs import Wrongs
 
 _CHANGES = {
-    Change.EDITORIAL: "editorial change: earlier acceptances stand",
-    Change.MATERIAL: "material change: to be accepted anew",
-    Change.URGENT: "urgent change: to be accepted anew",
+    Change.EDITORIAL: "an editorial change: earlier acceptances stand",
+    Change.MATERIAL: "a material change, to be accepted anew",
+    Change.URGENT: "an urgent change, to be accepted anew",
 }
 
 
 @dataclass(frozen=True, slots=True)
-class _Text:
+class Clause:
+    """One clause to tick."""
+
+    id: str
+    title: str
+    text: str
+    ticked: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """An agreement to sign, with what was ticked; `accepted_at` where it was accepted before."""
+
     id: str
     title: str
     version: int
-    published_at: datetime
-    change: str
     sha256: str
     intro: str
     clauses: Sequence[Clause]
     error: str
+    accepted_at: datetime | None
 
 
-@dataclass(frozen=True, slots=True)
-class _Accepted:
-    at: datetime
-    typed_name: str
-    href: str
-
-
-@dataclass(frozen=True, slots=True)
-class _Accept:
-    action: str
-    model: str
-    opens: str
-    typed_name: str
-    error: str
-
-
-@dataclass(frozen=True, slots=True)
-class _Changed:
-    clause: str
-    words: str
-
-
-@dataclass(frozen=True, slots=True)
-class _Version:
-    version: int
-    at: datetime
-    href: str
-    current: bool
-
-
-@dataclass(frozen=True, slots=True)
-class _Model:
-    href: str
-    title: str
-    tier: str
-
-
-@dataclass(frozen=True, slots=True)
-class _Opened:
-    href: str
-    title: str
-    ends_at: datetime | None
-
-
-@dataclass(frozen=True, slots=True)
-class _Receipt:
-    id: str
-    person: str
-    typed_name: str
-    at: datetime
-    entry: int | None
+def sheet(
+    text: Agreement,
+    signing: Signing | None,
+    *,
+    error: str = "",
+    accepted_at: datetime | None = None,
+) -> Sheet:
+    """Return an agreement as a form shows it; only ticks under this very text are kept."""
+    ticked = set(signing.clauses) if signing is not None and signing.sha256 == text.sha256 else ()
+    return Sheet(
+        id=text.id,
+        title=text.title,
+        version=text.version,
+        sha256=text.sha256,
+        intro=text.intro,
+        clauses=[Clause(c.id, c.title, c.text, c.id in ticked) for c in text.clauses],
+        error=error,
+        accepted_at=accepted_at,
+    )
 
 
 def values(
     house: House,
     ctx: Context,
+    me: Person | None,
     shown: Agreement,
-    model: str,
-    signing: Signing | None = None,
-    wrong: Wrongs | None = None,
+    wanted: Judged | None,
+    signing: Signing | None,
+    wrong: Wrongs,
 ) -> dict[str, Any]:
-    """Return what apply/agreement.html shows; `signing` is what was typed before a refusal."""
-    wrong = wrong or Wrongs()
+    """Return what apply/agreement.html shows.
+
+    `wanted` is the model somebody came for; `signing` what was typed before a refusal.
+    """
     versions = agreements.versions(house, shown.id)
+    mine = _mine(house, ctx, shown) if me is not None else []
+    accepted = next((a for a, text in mine if text.version == shown.version), None)
     used = agreements.used_by(house, ctx, shown.id)
-    mine = _mine(house, ctx, shown) if ctx.actor.person_id else []
-    accepted = next((a for a, v in mine if v.version == shown.version), None)
-    is_current = shown.version == versions[-1].version
-    ticked = set(signing.clauses) if signing is not None else set()
-    here = f"/agreements/{shown.id}" + (f"?model={model}" if model else "")
-    may_accept = ctx.actor.person_id is not None and is_current
-    wants_more = accepted is not None and model and not _is_open(used, model)
+    # Accepting again grants anew what had ended, where nobody has to decide.
+    again = wanted is not None and not wanted.verdict.allowed and standing.is_accepted(wanted.model)
+    is_due = shown.version == versions[-1].version and (accepted is None or again)
+    here = f"/agreements/{shown.id}" + (f"?model={wanted.model.full_name}" if wanted else "")
     return {
-        "agreement": _Text(
-            id=shown.id,
-            title=shown.title,
-            version=shown.version,
-            published_at=shown.published_at,
-            change=_CHANGES[shown.change] if shown.version > 1 else "first version",
-            sha256=shown.sha256,
-            intro=shown.intro,
-            clauses=[Clause(c.id, c.title, c.text, c.id in ticked) for c in shown.clauses],
-            error=wrong.of("clauses"),
-        ),
+        "agreement": shown,
+        "sheet": sheet(shown, signing, error=wrong.of(f"clause-{shown.id}")),
+        "change": _CHANGES[shown.change] if shown.version > 1 else "the first version",
         "changes": _changes(shown, mine),
-        "accepted": accepted
-        and _Accepted(
-            accepted.accepted_at, accepted.typed_name, receipt_path(shown.id, accepted.id)
-        ),
-        "accept": _Accept(
-            action=f"/agreements/{shown.id}",
-            model=model,
-            opens=_opens(used),
-            typed_name=signing.typed_name if signing is not None else "",
-            error=wrong.of("typed_name"),
-        )
-        if may_accept and (accepted is None or wants_more)
-        else None,
-        "errors": wrong.errors,
-        "sign_in_href": None if ctx.actor.person_id else f"/sign-in?next={here}",
-        "versions": [
-            _Version(v.version, v.published_at, f"/agreements/{v.id}?version={v.version}",
-                     v.version == shown.version)
-            for v in reversed(versions)
-        ],
-        "used_by": [_Model(f"/{j.model.full_name}", j.model.title, j.model.tier.code)
-                    for j in used],
-    }  # fmt: skip
+        "accepted": accepted,
+        "receipt_href": receipt_path(shown.id, accepted.id) if accepted is not None else "",
+        "is_form": is_due and me is not None and me.is_verified,
+        "must_verify": is_due and me is not None and not me.is_verified,
+        "sign_in_href": f"/sign-in?next={quote(here)}" if me is None else None,
+        "action": here,
+        "opens": _opens(used),
+        "typed_name": signing.typed_name if signing is not None else "",
+        "wrong": wrong,
+        "versions": list(reversed(versions)),
+        "used_by": [judged.model for judged in used],
+    }
 
 
 def _mine(house: House, ctx: Context, shown: Agreement) -> list[tuple[Acceptance, Agreement]]:
-    return [(a, v) for a, v in agreements.mine(house, ctx) if v.id == shown.id]
-
-
-def _is_open(used: Sequence[Judged], model: str) -> bool:
-    return any(j.model.full_name == model and j.verdict.allowed for j in used)
+    return [(a, text) for a, text in agreements.mine(house, ctx) if text.id == shown.id]
 
 
 def _opens(used: Sequence[Judged]) -> str:
-    titles = [j.model.title for j in used if is_accepted(j.model) and not j.verdict.allowed]
-    return f"Signing opens {', '.join(titles)} at once." if titles else ""
+    titles = [
+        j.model.title for j in used if standing.is_accepted(j.model) and not j.verdict.allowed
+    ]
+    return f"Signing opens {' and '.join(titles)}." if titles else ""
 
 
-def _changes(shown: Agreement, mine: Sequence[tuple[Acceptance, Agreement]]) -> list[_Changed]:
+def _changes(shown: Agreement, mine: Sequence[tuple[Acceptance, Agreement]]) -> list[Step]:
     """Return what is new since the version accepted last; nothing for a first reading."""
-    before = next((v for _, v in mine if v.version < shown.version), None)
-    if before is None or any(v.version == shown.version for _, v in mine):
+    before = next((text for _, text in mine if text.version < shown.version), None)
+    if before is None or any(text.version == shown.version for _, text in mine):
         return []
     old: Mapping[str, TermsClause] = {c.id: c for c in before.clauses}
     new: Mapping[str, TermsClause] = {c.id: c for c in shown.clauses}
-    found = [_Changed(i, "new") for i in new if i not in old]
-    found += [_Changed(i, "its words changed") for i in new if i in old and new[i] != old[i]]
-    return found + [_Changed(i, "left out") for i in old if i not in new]
-
-
-def receipt(house: House, ctx: Context, me: Person, acceptance_id: str) -> dict[str, Any] | None:
-    """Return what apply/accepted.html shows of one's own acceptance; None for any other."""
-    found = next(((a, v) for a, v in agreements.mine(house, ctx) if a.id == acceptance_id), None)
-    if found is None:
-        return None
-    accepted, text = found
-    used = [j for j in agreements.used_by(house, ctx, text.id) if is_accepted(j.model)]
-    opened = [
-        _Opened(
-            f"/access/{j.model.full_name}",
-            j.model.title,
-            j.verdict.grant.ends_at if j.verdict.grant is not None else None,
-        )
-        for j in used
-        if j.verdict.allowed
+    found = [Step("", f"Clause {i}", "is new") for i in new if i not in old]
+    found += [
+        Step("", f"Clause {i}", f"was reworded. Before: {old[i].text}")
+        for i in new
+        if i in old and new[i] != old[i]
     ]
+    return found + [Step("", f"Clause {i}", "was left out") for i in old if i not in new]
+
+
+def receipt(
+    house: House, ctx: Context, agreement_id: str, acceptance_id: str, wanted: Judged | None
+) -> dict[str, Any]:
+    """Return what apply/accepted.html shows of the actor's own acceptance; raises NotFound."""
+    for acceptance, text in agreements.mine(house, ctx):
+        if (acceptance.id, text.id) == (acceptance_id, agreement_id):
+            break
+    else:
+        raise NotFound("no such receipt")
+    used = agreements.used_by(house, ctx, text.id)
+    opened = [
+        (j.model, standing.last_day(j.verdict.grant))
+        for j in used
+        if j.verdict.basis is Basis.GRANT and standing.is_accepted(j.model)
+    ]
+    step = standing.next_step(wanted) if wanted is not None else None
     return {
         "agreement": text,
-        "receipt": _Receipt(
-            accepted.id, me.name, accepted.typed_name, accepted.accepted_at,
-            _entry(house, ctx, accepted),
-        ),
+        "acceptance": acceptance,
+        "entry": _leaf(house, ctx, acceptance),
         "opened": opened,
-        "next": Action(opened[0].href, "Download") if opened else Action("/", "Go on"),
-    }  # fmt: skip
+        "next": step or Action("/access" if opened else "/", "Go on"),
+    }
 
 
-def _entry(house: House, ctx: Context, accepted: Acceptance) -> int | None:
-    want = EntryFilter(kinds=["AgreementAccepted"], limit=200)
+def _leaf(house: House, ctx: Context, acceptance: Acceptance) -> int | None:
+    """Return where in the ledger the acceptance stands; None until it is sequenced."""
+    at = acceptance.accepted_at
+    until = at + timedelta(seconds=1)
+    want = EntryFilter(kinds=["AgreementAccepted"], since=at, until=until)
     for entry in audit.about_me(house, ctx, want).entries:
-        if entry.data.get("acceptance_id") == accepted.id:
+        if entry.data.get("acceptance_id") == acceptance.id:
             return entry.index
     return None
