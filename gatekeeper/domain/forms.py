@@ -16,7 +16,8 @@ from enum import StrEnum
 from gatekeeper.domain.errors import FieldError
 
 MAX_ANSWER_CHARS = 8000
-MAX_FIELDS = 30
+USUAL_ANSWER_CHARS = 4000
+MAX_FIELDS = 20
 MAX_TITLE_CHARS = 120
 MAX_INTRO_CHARS = 2000
 MAX_LABEL_CHARS = 300
@@ -51,7 +52,7 @@ class Field:
     help: str = ""
     required: bool = True
     options: tuple[str, ...] = ()
-    max_chars: int = 4000
+    max_chars: int = USUAL_ANSWER_CHARS
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,15 +104,15 @@ def check_form(form: Form) -> tuple[FieldError, ...]:
 
 
 def _check_field(field: Field, earlier: Collection[str]) -> Iterator[tuple[str, str]]:
-    if not _NAME.fullmatch(field.name):
-        yield "name", "use 1 to 40 of a-z, 0-9 and '_', beginning with a letter"
-    elif field.name in earlier:
-        yield "name", "another question has this name"
     yield "label", _check_line(field.label, MAX_LABEL_CHARS)
     yield "help", _check_length(field.help, MAX_HELP_CHARS)
     yield "options", _check_options(field)
     if not 1 <= field.max_chars <= MAX_ANSWER_CHARS:
         yield "max_chars", f"write a number from 1 to {MAX_ANSWER_CHARS}"
+    if not _NAME.fullmatch(field.name):
+        yield "name", "use 1 to 40 of a-z, 0-9 and '_', beginning with a letter"
+    elif field.name in earlier:
+        yield "name", "another question has this name"
 
 
 def _check_options(field: Field) -> str:

@@ -150,6 +150,29 @@ REVIEW: Doors = {
     ),
 }  # fmt: skip
 
+_OWNER = frozenset({"owner"})
+_FORM = "/own/northfield/lyra/lyra-t3/form"
+_HIDDEN_FORM = "/own/northfield/lyra/lyra-hidden/form"
+
+OWN: Doors = {
+    ("own.show", "GET"): (
+        page("/own/northfield/lyra", _OWNER),
+        page("/own/northfield/none", NOBODY),
+        page("/own/nobody/lyra", NOBODY),
+    ),
+    ("own.show_form", "GET"): (
+        page(_FORM, _OWNER),
+        page(_HIDDEN_FORM, _OWNER),
+        page("/own/northfield/lyra/none/form", NOBODY),
+        page("/own/northfield/none/lyra-t3/form", NOBODY),
+    ),
+    ("own.change_form", "POST"): (
+        page(_FORM, _OWNER, form={"act": "add", "title": "x"}),
+        page(_FORM, _OWNER, form={"act": "save", "title": "x"}, passes=MET),
+        page(_HIDDEN_FORM, _OWNER, form={"act": "drop"}, passes=MET),
+    ),
+}
+
 PAGES: Doors = {
     ("account.show", "GET"): (page("/account", SIGNED_IN),),
     ("account.record", "GET"): (page("/account/record", SIGNED_IN),),
@@ -192,5 +215,6 @@ PAGES: Doors = {
     **CATALOGUE,
     **ACCESS,
     **APPLY,
+    **OWN,
     **REVIEW,
 }

@@ -16,8 +16,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from gatekeeper.domain.agreements import TermsClause
 from gatekeeper.domain.errors import FieldError, Invalid, invalid
+from gatekeeper.domain.forms import USUAL_ANSWER_CHARS, FieldType, Form, check_form
 from gatekeeper.domain.forms import Field as FormField
-from gatekeeper.domain.forms import FieldType, Form, check_form
 
 MAX_TEXT_BYTES = 1_000_000
 
@@ -146,7 +146,7 @@ class _FormField(_Strict):
     help: str = ""
     required: bool = True
     options: tuple[str, ...] = ()
-    max_chars: int = 4000
+    max_chars: int = USUAL_ANSWER_CHARS
 
 
 class _FormFile(_Strict):

@@ -6,12 +6,14 @@ from flask import Flask
 from flask_limiter import Limiter
 from flask_limiter.util import get_remote_address
 
-from gatekeeper.web.pages import access, account, audit, catalogue, dev, frame, review
+from gatekeeper.web.pages import access, account, apply, audit, catalogue, dev, frame, own, review
 
 BLUEPRINTS = (
     catalogue.blueprint,
     access.blueprint,
+    apply.blueprint,
     account.blueprint,
+    own.blueprint,
     review.blueprint,
     audit.blueprint,
     dev.blueprint,
