@@ -12,6 +12,7 @@ BLUEPRINTS = (
     catalogue.blueprint,
     access.blueprint,
     apply.blueprint,
+    apply.blueprint,
     account.blueprint,
     own.blueprint,
     review.blueprint,
