@@ -12,7 +12,6 @@ BLUEPRINTS = (
     catalogue.blueprint,
     access.blueprint,
     apply.blueprint,
-    apply.blueprint,
     account.blueprint,
     own.blueprint,
     review.blueprint,
