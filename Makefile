@@ -14,7 +14,7 @@ run: $(VENV)/.installed-run
 	@$(BIN)/gatekeeper demo --data $(DATA) --port $(PORT) $(ARGS)
 
 test: $(VENV)/.installed-dev
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup $(ARGS)
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
 
 lint: $(VENV)/.installed-dev
 	@$(BIN)/ruff format --check .
