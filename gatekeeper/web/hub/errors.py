@@ -25,7 +25,7 @@ from gatekeeper.web.wording import step
 
 _OURS = re.compile(
     r"/api/(?!v1(?:/|$))"
-    r"|/(?:datasets/|spaces/)?[^/]+(?:/[^/]+)?/resolve/"
+    r"|/(?!d/)(?:datasets/|spaces/)?[^/]+(?:/[^/]+)?/resolve/"
     r"|/[^/]+/[^/]+/(?:info/|git-(?:upload|receive)-pack$)"
 )
 # The very words by which a client tells a bad token from a missing repository.

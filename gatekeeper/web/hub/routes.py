@@ -33,6 +33,7 @@ MODEL = "/api/models/<segment:namespace>/<segment:name>"
 TREE_PAGE = 1000
 # Filters on what no model here has: they match nothing, and are not passed over in silence.
 UNKNOWN_FILTERS = ("apps", "inference", "inference_provider", "num_parameters")
+UPLOADS = ("/api/models/", "/api/repos/", "/api/validate-yaml")
 NO_UPLOADS = "uploading over this protocol is not supported here: use `gatekeeper publish`"
 
 
@@ -197,6 +198,7 @@ def agent_harnesses() -> Response:
 _ANY = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 
+@blueprint.route("/api/<segment:path>", methods=_ANY)
 @blueprint.route("/api/models/<rest:path>", methods=_ANY)
 @blueprint.route("/api/repos/<rest:path>", methods=_ANY)
 @blueprint.route("/api/validate-yaml", methods=_ANY)
@@ -209,9 +211,10 @@ def not_spoken(path: str = "", **_: str) -> Response:
         raise NoSuchAddress(f"requests for access are decided at {parse.base()}/review")
     if not request.path.startswith("/api/"):
         raise NoSuchAddress("git is not spoken here: use `hf download` or `gatekeeper publish`")
-    if request.method in {"GET", "HEAD"}:
-        raise NoSuchAddress("this server does not speak this part of the protocol")
-    raise MethodNotAllowed(["GET", "HEAD"], NO_UPLOADS)
+    is_write = request.method not in {"GET", "HEAD"}
+    if is_write and request.path.startswith(UPLOADS):
+        raise MethodNotAllowed(["GET", "HEAD"], NO_UPLOADS)
+    raise NoSuchAddress("this server does not speak this part of the protocol")
 
 
 def _contents(namespace: str, name: str, revision: str) -> Contents:
