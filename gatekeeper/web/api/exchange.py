@@ -12,6 +12,7 @@ from flask import Response, request
 from pydantic import BaseModel, ValidationError
 from werkzeug.exceptions import BadRequest, UnsupportedMediaType
 
+from gatekeeper.domain.access import Reason, Refused
 from gatekeeper.domain.errors import FieldError, Invalid
 from gatekeeper.domain.people import Context
 from gatekeeper.web.api.wire.shapes import Answer, Body, Query
@@ -25,6 +26,14 @@ Q = TypeVar("Q", bound=Query)
 def caller() -> Context:
     """Return who calls: the bearer's person, or anybody; raises BadCredentials for a bad token."""
     return bearer_context()
+
+
+def person_calling() -> Context:
+    """Return who calls, before their body is read; raises Refused(no_account) for nobody."""
+    ctx = caller()
+    if ctx.actor.person_id is None:
+        raise Refused(Reason.NO_ACCOUNT)
+    return ctx
 
 
 def body(shape: type[B]) -> B:

@@ -13,7 +13,7 @@ from gatekeeper.services import profile
 from gatekeeper.services.applications import decisions, drafts, reading, searching
 from gatekeeper.services.applications.decisions import Decision
 from gatekeeper.services.applications.drafts import Submission, Typed
-from gatekeeper.web.api.exchange import body, caller, query, say
+from gatekeeper.web.api.exchange import body, caller, person_calling, query, say
 from gatekeeper.web.api.once import Done, once
 from gatekeeper.web.api.present import cases as present
 from gatekeeper.web.api.wire import bodies, cases, queries
@@ -59,7 +59,11 @@ def show_application(application_id: str) -> Response:
 @blueprint.patch("/applications/<application_id>")
 def change(application_id: str) -> Response:
     """Save what was typed into a draft, or after a question; nothing is sent by it."""
-    case, ctx, sent = ApplicationId(application_id), caller(), body(bodies.ChangedApplication)
+    case, ctx, sent = (
+        ApplicationId(application_id),
+        person_calling(),
+        body(bodies.ChangedApplication),
+    )
     typed = Typed(sent.purpose, bodies.written(sent.answers), sent.public_summary)
     drafts.save(house(), ctx, case, typed, sent.version)
     return say(_show(case))

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from flask import session
+from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from gatekeeper.domain.access import Reason
@@ -50,6 +51,14 @@ def test_a_call_that_needs_a_person_says_how_to_become_one(as_: As) -> None:
         told = problem(response, 401, "no_account")
         assert told["next_step"]["page"] == "/account"
         assert response.headers["WWW-Authenticate"] == 'Bearer realm="gatekeeper"'
+
+
+def test_nobody_is_told_so_before_their_body_is_read(as_: As, client: FlaskClient) -> None:
+    for path in ("links", "applications", "applications/GK-0/claim", "grants/x/revoke"):
+        problem(as_(None).post(path), 401, "no_account")
+        sent = client.post(f"/api/v1/{path}", data=b"{", content_type="text/plain")
+        problem(sent, 401, "no_account")
+    problem(as_(None).patch("applications/GK-0", {}), 401, "no_account")
 
 
 @pytest.mark.parametrize(
