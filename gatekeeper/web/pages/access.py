@@ -61,7 +61,7 @@ def make_link(owner: str, name: str) -> ResponseReturnValue:
     link = downloads.issue_link(house(), session_context(), ref)
     if request.form.get("download"):
         return see(link.path)
-    return _show(owner, name, revision, link=link)
+    return _show(owner, name, request.args.get("revision") or "main", link=link)
 
 
 @blueprint.post("/access/<owner>/<name>/token")

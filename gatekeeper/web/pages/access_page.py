@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from textwrap import shorten
 from typing import Any
 from urllib.parse import urlencode
 
@@ -164,7 +165,8 @@ def _agreed(house: House, ctx: Context, view: ModelView) -> Sequence[tuple[str, 
     grant = view.judged.verdict.grant
     said: list[tuple[str, Any]] = []
     if grant is not None:
-        said.append(("Purpose", holdings.show(house, ctx, grant.id).purpose))
+        purpose = holdings.show(house, ctx, grant.id).purpose
+        said.append(("Purpose", shorten(purpose, 240, placeholder=" …")))
         said.append(("Until", day(standing.last_day(grant))))
     newest = {a.agreement_id: (a, text) for a, text in reversed(agreements.mine(house, ctx))}
     for asked in view.model.agreements:

@@ -69,8 +69,7 @@ _WORDS: Mapping[ApplicationState, tuple[Pill, str, str]] = {
 }  # fmt: skip
 _BACK = {
     Outcome.FIXABLE: "Mend what is missing and apply again; your answers are filled in.",
-    Outcome.APPEALABLE: "You may ask for another look: say below what was overlooked, or apply "
-    "again.",
+    Outcome.APPEALABLE: "You may ask for another look below, or apply again and say why.",
     Outcome.FINAL: "This decision is final.",
 }
 
@@ -147,7 +146,7 @@ def values(
         "question": _question(house, dossier, wrong, kept),
         "thread": _thread(dossier),
         "message_chars": MAX_MESSAGE_CHARS,
-        "may_write": Command.MESSAGE in may,
+        "may_write": Command.MESSAGE in may and case.state is not _S.INFO_REQUESTED,
         "may_withdraw": Command.WITHDRAW in may,
         "kept": kept,
         "wrong": wrong,
@@ -160,11 +159,14 @@ def values(
 
 def asked_fields(dossier: Dossier) -> Sequence[Field]:
     """Return the questions the reviewer wants answered anew; all of them when none were named."""
-    fields = dossier.form.fields if dossier.form is not None else ()
+    return _named(dossier) or (dossier.form.fields if dossier.form is not None else ())
+
+
+def _named(dossier: Dossier) -> Sequence[Field]:
     entry = _last(dossier, "InformationRequested")
-    named = entry.data.get("fields") if entry is not None else None
-    chosen = [f for f in fields if isinstance(named, list) and f.name in named]
-    return chosen or fields
+    names = entry.data.get("fields") if entry is not None else None
+    fields = dossier.form.fields if dossier.form is not None else ()
+    return [f for f in fields if isinstance(names, list) and f.name in names]
 
 
 def answers_now(dossier: Dossier) -> Mapping[str, str]:
@@ -265,6 +267,7 @@ def _question(house: House, dossier: Dossier, wrong: Wrongs, kept: Kept) -> dict
     return {
         "text": _said(dossier, "InformationRequested"),
         "fields": questions(house, asked_fields(dossier), answers, wrong),
+        "is_named": bool(_named(dossier)),
     }
 
 
