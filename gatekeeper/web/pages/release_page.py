@@ -14,7 +14,7 @@ from markupsafe import Markup
 from gatekeeper.domain.access import ClauseState, Reason
 from gatekeeper.domain.agreements import Agreement
 from gatekeeper.domain.catalogue import AgreementId, Model
-from gatekeeper.domain.people import Context
+from gatekeeper.domain.people import Context, Role
 from gatekeeper.services import agreements, catalogue
 from gatekeeper.services.access import Judged
 from gatekeeper.services.catalogue import Contents, ReleaseView
@@ -84,7 +84,16 @@ def values(house: House, ctx: Context, namespace: str, name: str) -> dict[str, A
         **_measures(content.detection),
         "verify": _verify(view, heads),
         "terms": _terms(house, view.models),
+        "manage": _manage(view),
     }
+
+
+def _manage(view: ReleaseView) -> Action | None:
+    """Return the way to the owners' page, for those it is there for."""
+    roles = {role for judged in view.models for role in judged.standing.roles}
+    if not roles & {Role.OWNER, Role.PUBLISHER}:
+        return None
+    return Action(f"/own/{view.release.full_name}", "Manage this release")
 
 
 def _stage(view: ReleaseView) -> Pill | None:

@@ -143,6 +143,12 @@ def test_the_verb_asks_for_the_role_and_the_scope_by_itself(world: World) -> Non
     assert form_of(house) == FORM
 
 
+def test_the_release_page_leads_there_whom_it_is_for(browser: Open, cast: Cast) -> None:
+    for member in (None, cast.researcher, cast.approver, cast.admin):
+        assert RELEASE not in browser(member).text("/releases/northfield/lyra")
+    assert f'href="{RELEASE}"' in browser(cast.owner).text("/releases/northfield/lyra")
+
+
 # --- the overview ---------------------------------------------------------------------------------
 
 
