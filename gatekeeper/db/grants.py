@@ -179,6 +179,7 @@ class GrantReader:
             reason=EndReason(row.reason) if row.reason else None,
             event_id=EventId(row.event_id),
             sound=sound,
+            note=row.note_value or "",
         )
 
 

@@ -60,11 +60,11 @@ class Moment(TypeDecorator[datetime]):
 Serial = BigInteger().with_variant(Integer, "sqlite")
 
 
-def _sealed(name: str) -> tuple[Column[Any], ...]:
+def _sealed(name: str, *, nullable: bool = False) -> tuple[Column[Any], ...]:
     return (
         Column(f"{name}_value", Text),
         Column(f"{name}_salt", Text),
-        Column(f"{name}_commitment", Text, nullable=False),
+        Column(f"{name}_commitment", Text, nullable=nullable),
     )
 
 
@@ -345,6 +345,7 @@ grants = Table(
     Column("application_id", Text),
     Column("agreement_id", Text),
     Column("reason", Text),
+    *_sealed("note", nullable=True),
     Column("changed_at", Moment, nullable=False),
     _event(),
     Column("mac", LargeBinary, nullable=False),

@@ -7,7 +7,7 @@ from typing import assert_never
 from sqlalchemy import Connection, insert, select, update
 
 from gatekeeper.db import tables as t
-from gatekeeper.db.changes.rows import add, change
+from gatekeeper.db.changes.rows import add, change, sealed
 from gatekeeper.db.grants import grant_mac
 from gatekeeper.db.ledger import Stamp
 from gatekeeper.domain.facts import GrantFact
@@ -48,12 +48,14 @@ def _create(connection: Connection, stamp: Stamp, fact: f.GrantCreated) -> None:
 def _move(
     connection: Connection, stamp: Stamp, fact: GrantFact, to: GrantState, reason: str | None = None
 ) -> None:
-    row = {
+    row: dict[str, object] = {
         "state": str(to),
         "reason": reason,
         "changed_at": stamp.context.now,
         "event_id": stamp.event_id,
     }
+    if isinstance(fact, f.GrantSuspended | f.GrantReinstated | f.GrantRevoked):
+        row |= sealed("note", fact.note)
     change(connection, t.grants, t.grants.c.id == fact.grant_id, row)
 
 

@@ -138,7 +138,8 @@ def ended_words(house: House, ctx: Context, grant: Grant) -> str:
     kinds = ("GrantSuspended", "GrantRevoked")
     found = audit.about_me(house, ctx, EntryFilter(subjects=[grant.id], kinds=kinds, limit=1))
     since = Markup(", since {}").format(day(found.entries[0].at)) if found.entries else ""
-    return Markup("{}{}.").format(reasons.ENDED[grant.reason], since)
+    words = Markup("{}{}.").format(reasons.ENDED[grant.reason], since)
+    return Markup("{} {}").format(words, grant.note) if grant.note else words
 
 
 def _tokens(house: House, ctx: Context) -> list[AccessToken]:
