@@ -207,9 +207,10 @@ def _standing(models: Sequence[Judged], *, signed_in: bool) -> tuple[Pill, str]:
         for judged in models:
             if judged.verdict.reason is reason:
                 return standing.pill(judged), _about(judged)
-    held = [j for j in models if j.verdict.allowed and j.verdict.basis is not Basis.OPEN]
-    if held:
-        return Pill("ok", "You have access"), _until(held[-1])
+    gated = [judged for judged in models if not judged.model.tier.is_open]
+    held = [j for j in gated if j.verdict.basis in {Basis.GRANT, Basis.MEMBER}]
+    if held or all(judged.verdict.allowed for judged in gated):
+        return Pill("ok", "You have access"), _until((held or gated)[-1])
     inside = sum(judged.model.tier.is_open for judged in models)
     words = f"{inside} of {len(models)} models open to all" if inside else "No open model"
     return Pill("", "Not applied" if signed_in else "Gated in part" if inside else "Gated"), words
