@@ -85,6 +85,8 @@ class AuditReader:
                 tree = tree.append(leaf_hash(stored.body))
         if tree != ledger.stored_range(self._c):
             yield Finding("tree", "the stored range is not the root of the entries")
+        if tree.size != ledger.count_leaves(self._c):
+            yield Finding("tree", "there are leaves without an entry")
 
     def _faults(
         self, stored: ledger.StoredEntry, expected_index: int, seen: set[str]

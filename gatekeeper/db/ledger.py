@@ -131,7 +131,9 @@ def sequence(connection: Connection, key: bytes, limit: int = 512) -> int:
 
 def stored_range(connection: Connection) -> CompactRange:
     """Read the compact range; an empty tree when there is no row yet."""
-    row = connection.execute(select(t.tree.c.size, t.tree.c.hashes)).one_or_none()
+    row = connection.execute(
+        select(t.tree.c.size, t.tree.c.hashes).where(t.tree.c.id == 1)
+    ).one_or_none()
     if row is None:
         return CompactRange()
     blob = bytes(row.hashes)
@@ -152,7 +154,7 @@ def _grow(connection: Connection, entries: list[tuple[int, bytes]]) -> None:
     if before.size == 0:
         connection.execute(insert(t.tree).values(id=1, **values))
     else:
-        connection.execute(update(t.tree).where(t.tree.c.size == before.size).values(**values))
+        connection.execute(update(t.tree).where(t.tree.c.id == 1).values(**values))
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,6 +213,11 @@ def _stored(row: Row[Any], index: int | None, leaf: bytes | None) -> StoredEntry
         mac=raw(row.mac),
         leaf=leaf,
     )
+
+
+def count_leaves(connection: Connection) -> int:
+    """Return how many leaves there are."""
+    return connection.execute(select(func.count()).select_from(t.leaves)).scalar_one()
 
 
 def count_waiting(connection: Connection) -> int:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
+from dataclasses import fields
 from datetime import datetime
 from typing import Any
 
@@ -21,9 +22,9 @@ from gatekeeper.db import tables as t
 from gatekeeper.db.engine import make_engine, writes
 from gatekeeper.db.unit_of_work import Database
 from gatekeeper.domain.errors import GatekeeperError
-from gatekeeper.domain.facts import codec
+from gatekeeper.domain.facts import Fact, codec
 from gatekeeper.domain.people import Actor, ActorKind, Context, EventId, PersonId, TokenId
-from gatekeeper.domain.sealed import Sealed, holds
+from gatekeeper.domain.sealed import Content, Sealed, holds
 
 _SEALED = ("_value", "_salt")
 
@@ -44,15 +45,24 @@ def compare(database: Database) -> list[str]:
 
 
 def _replay_all(real: Connection, fresh: Connection, key: bytes) -> Iterator[str]:
-    mentioned = {tuple(row) for row in real.execute(select(t.mentions))}
-    expected: set[tuple[str, int]] = set()
+    mentions: set[tuple[str, int]] = set()
+    contents: set[str] = set()
     for stored in ledger.walk(real):
         try:
-            expected |= {(s, stored.row_id) for s in _replay(fresh, key, stored)}
+            context, fact = _read(stored)
+            stamp = ledger.Stamp(EventId(stored.event_id), context)
+            changes.apply(fresh, key, stamp, fact)
         except (GatekeeperError, SQLAlchemyError, ValueError, LookupError, TypeError) as error:
             yield f"entry {stored.event_id}: it cannot be replayed ({type(error).__name__})"
-    for subject, entry_id in sorted(mentioned ^ expected):
+            continue
+        mentions |= {(subject, stored.row_id) for subject in ledger.subjects(context, fact)}
+        values = (getattr(fact, field.name) for field in fields(fact))
+        contents |= {value.sha256 for value in values if isinstance(value, Content)}
+    found = {tuple(row) for row in real.execute(select(t.mentions))}
+    for subject, entry_id in sorted(found ^ mentions):
         yield f"mentions {subject} {entry_id}: the search index differs from the entries"
+    for digest in sorted(contents ^ set(real.execute(select(t.contents.c.sha256)).scalars())):
+        yield f"contents {digest}: no entry names this text, or it is gone"
 
 
 @writes
@@ -61,10 +71,8 @@ def _give_contents(source: Connection, target: Connection) -> None:
         target.execute(insert(t.contents).values(**row))
 
 
-def _replay(connection: Connection, key: bytes, stored: ledger.StoredEntry) -> frozenset[str]:
-    """Make one fact true again; return whom its entry speaks of."""
+def _read(stored: ledger.StoredEntry) -> tuple[Context, Fact]:
     parsed = json.loads(stored.body)
-    fact = codec.from_data(parsed["kind"], parsed["data"])
     who = parsed["actor"]
     actor = Actor(
         kind=ActorKind(who["kind"]),
@@ -72,8 +80,7 @@ def _replay(connection: Connection, key: bytes, stored: ledger.StoredEntry) -> f
         token_id=TokenId(who["token"]) if who["token"] else None,
     )
     context = Context(actor, datetime.fromisoformat(parsed["at"]), _no_chance)
-    changes.apply(connection, key, ledger.Stamp(EventId(parsed["event"]), context), fact)
-    return ledger.subjects(context, fact)
+    return context, codec.from_data(parsed["kind"], parsed["data"])
 
 
 def _no_chance(_size: int) -> bytes:
