@@ -153,8 +153,6 @@ def _save(target: Target, filled: Filled) -> Draft:
         return drafts.start(house(), ctx, models, filled.typed)
     if filled.says(draft):
         return draft  # the same words from another window, or saved a moment ago as they were typed
-    if filled.version != draft.version:
-        raise Conflict("The draft was changed in another window meanwhile.", version=draft.version)
     return drafts.save(house(), ctx, draft.application_id, filled.typed, filled.version)
 
 
@@ -187,7 +185,8 @@ def _refused(
             return _form(target, kept, _limits(target, error)), 422
         case Conflict():
             way = "save it to keep it instead" if error.version else "copy what you still need"
-            text = f"{str(error).rstrip('. ')}. What you typed stands below: {way}."
+            said = str(error).rstrip(". ")
+            text = f"{said[:1].upper()}{said[1:]}. What you typed stands below: {way}."
             return _form(target, kept, Wrongs(), Note("warn", "Not saved.", text)), 409
         case TermsOutdated():
             note = Note("warn", "The terms have changed.", "Read them below, and tick them again.")
@@ -199,14 +198,11 @@ def _refused(
 
 
 def _limits(target: Target, error: Invalid) -> Wrongs:
-    """Put what a draft cannot keep, or a sent one may not say, beside its field."""
-    found = wrongs(error, {**target.labels, "purpose": forms.PURPOSE, "models": target.title})
-    return Wrongs(
-        tuple(
-            replace(w, field=f"answer-{w.field}") if w.field in target.labels else w
-            for w in found.errors
-        )
-    )
+    """Put what a draft cannot keep, or a sent one may not say, beside its field if it has one."""
+    ours = {"purpose": forms.PURPOSE, "public_summary": forms.SUMMARY}
+    at = {**{name: f"answer-{name}" for name in target.labels}, **{name: name for name in ours}}
+    found = wrongs(error, {**target.labels, **ours})
+    return Wrongs(tuple(replace(w, field=at.get(w.field, "")) for w in found.errors))
 
 
 def _form(target: Target, filled: Filled, wrong: Wrongs, warning: Note | None = None) -> str:
