@@ -215,18 +215,6 @@ def signing_wrongs(agreement: Agreement, error: Invalid) -> Wrongs:
     return Wrongs(tuple(replace(w, field=at) if w.field == "clauses" else w for w in found.errors))
 
 
-def unshown(filled: Filled, due: Sequence[Agreement]) -> Filled:
-    """Return the form without the ticks under a text that is not the current one any more."""
-    current = {a.id: a.sha256 for a in due}
-    return replace(
-        filled,
-        signings={
-            i: signing if signing.sha256 == current.get(i) else replace(signing, clauses=())
-            for i, signing in filled.signings.items()
-        },
-    )
-
-
 def questions(
     house: House, fields: Sequence[Field], answers: Mapping[str, str], wrong: Wrongs
 ) -> list[Asked]:
