@@ -33,7 +33,7 @@ clean:
 
 define venv
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed"; exit 1; }
-	$(if $(UV),@test -x $(BIN)/python || uv venv --quiet --python $(PYTHON) $(VENV),@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { echo "On Debian or Ubuntu: apt-get install python3-venv"; exit 1; })
+	$(if $(UV),@test -x $(BIN)/python || uv venv --quiet --seed --python $(PYTHON) $(VENV),@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { echo "On Debian or Ubuntu: apt-get install python3-venv"; exit 1; })
 endef
 define install
 	$(if $(UV),@uv pip install --quiet --python $(BIN)/python -e '.[$(1)]',@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[$(1)]')
