@@ -139,6 +139,7 @@ persons = Table(
     *_sealed("password"),
     Column("verified_at", Moment),
     Column("suspended", Boolean, nullable=False),
+    *_sealed("note", nullable=True),
     Column("created_at", Moment, nullable=False),
     _event(),
     Index("uq_persons_username_value", "username_value", unique=True),

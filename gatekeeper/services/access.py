@@ -86,12 +86,13 @@ def visible(
     return [j for j in judged if decide(j.standing, j.model, See(), now).allowed]
 
 
-def refusal(judged: Judged, verdict: Verdict) -> Refused:
+def refusal(judged: Judged) -> Refused:
     """Make the refusal of a verdict that says no."""
-    assert verdict.reason is not None  # noqa: S101  a verdict that says no has a reason
+    reason = judged.verdict.reason
+    assert reason is not None  # noqa: S101  a verdict that says no has a reason
     application = judged.standing.application
     return Refused(
-        verdict.reason,
+        reason,
         model=judged.model.full_name,
         application_id=application.id if application is not None else "",
     )

@@ -21,6 +21,7 @@ from gatekeeper.domain.links import Claim, Link, LinkId, Purpose, check_times
 from gatekeeper.domain.people import Actor, ActorKind, Context, Person, PersonId
 from gatekeeper.domain.sealed import content
 from gatekeeper.services import access
+from gatekeeper.services.access import Judged
 from gatekeeper.services.people import current
 from gatekeeper.services.ports import House
 
@@ -76,31 +77,33 @@ def request_file(house: House, ctx: Context, ref: FileRef) -> Ready:
 def _fetch(house: House, ctx: Context, ref: FileRef, *, serves: bool) -> Ready:
     with house.db.reading() as read:
         person = access.person_of(read, ctx)
-        ready, judged, verdict = _decide(read, person, ref, ctx.now)
-        recorded = not _must_record(read, person, ready, verdict, serves, ctx.now)
-    if recorded:
-        return _answer(house, ctx, person, ready, judged, verdict, serves)
-    with house.db.acting(ctx) as act:
-        # Decided again under the lock: a revocation that committed first is seen, one that comes
-        # later waits for this entry.
-        ready, judged, verdict = _decide(act, person, ref, ctx.now, lock=True)
-        if _must_record(act, person, ready, verdict, serves, ctx.now):
-            _record(act, person, ready, judged.model, verdict, ctx.now)
-    return _answer(house, ctx, person, ready, judged, verdict, serves)
+        judged, ready = _decide(read, person, ref, ctx.now)
+        owed = _owes_entry(read, judged, ready, serves, ctx.now)
+    if owed:
+        with house.db.acting(ctx) as act:
+            # Decided again under the lock: a revocation that committed first is seen, one that
+            # comes later waits for this entry.
+            judged, ready = _decide(act, person, ref, ctx.now, lock=True)
+            if _owes_entry(act, judged, ready, serves, ctx.now):
+                _record(act, judged, ready, ctx.now)
+    if ready is None:
+        raise access.refusal(judged)
+    if serves:
+        _count(house, judged, ready, hour_of(ctx.now))
+    return ready
 
 
 def _decide(
     read: Readers, person: Person | None, ref: FileRef, now: datetime, *, lock: bool = False
-) -> tuple[Ready | None, access.Judged, Verdict]:
+) -> tuple[Judged, Ready | None]:
+    """Ask the rule about one file; nothing is ready where its verdict says no."""
     model = read.catalogue.model(ref.namespace, ref.name)
     if model is None:
         raise NotFound("no such model")
     judged = access.judge(read, person, model, now, Fetch(ref.path), lock=lock)
     if not decide(judged.standing, model, See(), now).allowed:
         raise NotFound("no such model")
-    if not judged.verdict.allowed:
-        return None, judged, judged.verdict
-    return _find(read, model, ref), judged, judged.verdict
+    return judged, _find(read, model, ref) if judged.verdict.allowed else None
 
 
 def _find(read: Readers, model: Model, ref: FileRef) -> Ready:
@@ -113,72 +116,51 @@ def _find(read: Readers, model: Model, ref: FileRef) -> Ready:
     return Ready(model, revision, file)
 
 
-def _must_record(
-    read: Readers,
-    person: Person | None,
-    ready: Ready | None,
-    verdict: Verdict,
-    serves: bool,
-    now: datetime,
+def _owes_entry(
+    read: Readers, judged: Judged, ready: Ready | None, serves: bool, now: datetime
 ) -> bool:
     """Say whether an entry is owed and not yet there for this hour."""
+    person, verdict = judged.standing.person, judged.verdict
     if person is None or verdict.basis is Basis.OPEN:
         return False
     if ready is None:
-        return verdict.reason is not None
-    if not serves:
-        return False
+        return not _was_refused(read, person, judged, now)
     grant_id = verdict.grant.id if verdict.grant is not None else ""
-    return not read.grants.was_served(
+    return serves and not read.grants.was_served(
         person.id, grant_id, ready.model.id, ready.file.sha256, hour_of(now)
     )
 
 
-def _record(
-    act: Act,
-    person: Person | None,
-    ready: Ready | None,
-    model: Model,
-    verdict: Verdict,
-    now: datetime,
-) -> None:
-    assert person is not None  # noqa: S101  _must_record asked
-    hour = hour_of(now)
+def _was_refused(read: Readers, person: Person, judged: Judged, now: datetime) -> bool:
+    reason = judged.verdict.reason or Reason.NOT_VISIBLE
+    return read.grants.was_refused(person.id, judged.model.id, reason, hour_of(now))
+
+
+def _record(act: Act, judged: Judged, ready: Ready | None, now: datetime) -> None:
+    person, verdict = judged.standing.person, judged.verdict
+    assert person is not None  # noqa: S101  nothing is recorded of anonymous
     if ready is None:
         reason = verdict.reason or Reason.NOT_VISIBLE
-        if not act.grants.was_refused(person.id, model.id, reason, hour):
-            act.record(f.AccessRefused(person.id, model.id, reason, hour))
+        act.record(f.AccessRefused(person.id, judged.model.id, reason, hour_of(now)))
         return
     act.record(
         f.FileServed(
             person_id=person.id,
             grant_id=verdict.grant.id if verdict.grant is not None else None,
-            model_id=model.id,
+            model_id=ready.model.id,
             revision_id=ready.revision.id,
             sha256=ready.file.sha256,
             basis=verdict.basis or Basis.OPEN,
-            hour=hour,
+            hour=hour_of(now),
         )
     )
 
 
-def _answer(
-    house: House,
-    ctx: Context,
-    person: Person | None,
-    ready: Ready | None,
-    judged: access.Judged,
-    verdict: Verdict,
-    serves: bool,
-) -> Ready:
-    if ready is None:
-        raise access.refusal(judged, verdict)
-    if serves:
-        # Bytes of open models are counted for everybody together: no trail of who reads them.
-        named = person.id if person is not None and verdict.basis is not Basis.OPEN else ""
-        hour = hour_of(ctx.now)
-        house.tally.add(named, ready.model.id, ready.file.sha256, hour, ready.file.size_bytes)
-    return ready
+def _count(house: House, judged: Judged, ready: Ready, hour: datetime) -> None:
+    # Bytes of open models are counted for everybody together: no trail of who reads them.
+    person = judged.standing.person
+    named = person.id if person is not None and judged.verdict.basis is not Basis.OPEN else ""
+    house.tally.add(named, ready.model.id, ready.file.sha256, hour, ready.file.size_bytes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,11 +181,9 @@ def issue_link(house: House, ctx: Context, ref: FileRef) -> IssuedLink:
     link_id = LinkId(ctx.fresh(12).hex())
     with house.db.acting(ctx) as act:
         person = current(act, ctx)
-        ready, judged, verdict = _decide(act, person, ref, ctx.now, lock=True)
-        if ready is None:
-            _record(act, person, None, judged.model, verdict, ctx.now)
-        else:
-            link = _link(house, ctx, link_id, person, ready, verdict)
+        judged, ready = _decide(act, person, ref, ctx.now, lock=True)
+        if ready is not None:
+            link = _link(house, ctx, link_id, person, ready, judged.verdict)
             act.record(
                 f.LinkIssued(
                     link_id=link.id,
@@ -216,8 +196,10 @@ def issue_link(house: House, ctx: Context, ref: FileRef) -> IssuedLink:
                     expires_at=link.expires_at,
                 )
             )
+        elif _owes_entry(act, judged, None, False, ctx.now):
+            _record(act, judged, None, ctx.now)
     if ready is None:
-        raise access.refusal(judged, verdict)
+        raise access.refusal(judged)
     return IssuedLink(address(house, link), link.expires_at, ready.file, link.id)
 
 

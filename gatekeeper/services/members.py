@@ -15,11 +15,12 @@ def set_suspended(house: House, ctx: Context, email: str, reason: str, *, suspen
         person = act.people.by_email(normalise_email(email))
         if person is None:
             raise NotFound("no such person")
+        note = ctx.sealed("note", reason)
         if suspended:
-            act.record(f.PersonSuspended(person.id, reason[:200]))
+            act.record(f.PersonSuspended(person.id, note))
             act.ephemeral.end_sessions_of(person.id)
         else:
-            act.record(f.PersonReinstated(person.id, reason[:200]))
+            act.record(f.PersonReinstated(person.id, note))
 
 
 def set_role(

@@ -24,6 +24,7 @@ from gatekeeper.db.engine import make_engine
 from gatekeeper.domain.errors import Busy, Conflict, Unavailable
 from gatekeeper.domain.facts.catalogue import NamespaceAdded
 from gatekeeper.domain.facts.people import PersonSuspended, TokenRevoked
+from gatekeeper.domain.sealed import seal
 from gatekeeper.services import audit
 from gatekeeper.services.ports import House
 from tests.builders import World
@@ -119,7 +120,9 @@ def test_a_fact_that_cannot_be_made_true_undoes_those_before_it(any_world: World
         act.record(TokenRevoked(token, owner))
     before = counts(house)
     with pytest.raises(Conflict), house.db.acting(context()) as act:
-        act.record(PersonSuspended(owner, "test"), TokenRevoked(token, owner))
+        act.record(
+            PersonSuspended(owner, seal("note", "test", bytes(32))), TokenRevoked(token, owner)
+        )
     assert counts(house) == before
     with house.db.reading() as read:
         person = read.people.by_id(owner)
@@ -131,7 +134,7 @@ def test_the_change_its_entry_and_its_mail_come_together(any_world: World) -> No
     house = any_world.house
     before = counts(house)
     with house.db.acting(context()) as act:
-        act.record(PersonSuspended(any_world.cast.stranger.id, "test"))
+        act.record(PersonSuspended(any_world.cast.stranger.id, seal("note", "test", bytes(32))))
     house.db.sequence_all()
     after = counts(house)
     changed = {name: after[name] - before[name] for name in after if after[name] != before[name]}

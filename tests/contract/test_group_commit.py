@@ -19,6 +19,7 @@ from gatekeeper.domain.facts.catalogue import NamespaceAdded
 from gatekeeper.domain.facts.people import PersonSuspended
 from gatekeeper.domain.ledger import EntryFilter
 from gatekeeper.domain.people import PersonId
+from gatekeeper.domain.sealed import seal
 from gatekeeper.services import audit
 from gatekeeper.services.ports import House
 from tests.cast import context
@@ -192,7 +193,7 @@ def test_an_act_that_reads_a_row_another_holds_waits_for_its_turn(any_house: Hou
             act.people.by_id(person, lock=True)
             entered.set()
             may_leave.wait(10)
-            act.record(PersonSuspended(person, "first"))
+            act.record(PersonSuspended(person, seal("note", "first", bytes(32))))
             order.append("first")
 
     def second() -> None:

@@ -98,7 +98,7 @@ def test_a_fact_cannot_carry_what_has_no_one_form() -> None:
 
 
 def test_an_entry_over_sixteen_kilobytes_is_refused() -> None:
-    long = replace(sample("PersonSuspended"), reason="x" * (17 * 1024))
+    long = replace(sample("NamespaceAdded"), title="x" * (17 * 1024))
     with pytest.raises(IntegrityBroken, match="over 16384"):
         entry_of(long)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import assert_never
 
 from sqlalchemy import Connection, delete
@@ -24,9 +25,11 @@ def apply(connection: Connection, stamp: Stamp, fact: PeopleFact) -> None:  # no
         case f.PasswordSet():
             _person(connection, fact.person_id, {**sealed("password", fact.password), **event})
         case f.PersonSuspended():
-            _person(connection, fact.person_id, {"suspended": True, **event})
+            row = {"suspended": True, **sealed("note", fact.note), **event}
+            _person(connection, fact.person_id, row)
         case f.PersonReinstated():
-            _person(connection, fact.person_id, {"suspended": False, **event})
+            row = {"suspended": False, **sealed("note", fact.note), **event}
+            _person(connection, fact.person_id, row)
         case f.SiteRoleGiven():
             add(connection, t.site_roles, person_id=fact.person_id, role=str(fact.role), **event)
         case f.MemberAdded():
@@ -51,7 +54,7 @@ def apply(connection: Connection, stamp: Stamp, fact: PeopleFact) -> None:  # no
             assert_never(fact)
 
 
-def _person(connection: Connection, person_id: str, row: dict[str, object]) -> None:
+def _person(connection: Connection, person_id: str, row: Mapping[str, object]) -> None:
     change(connection, t.persons, t.persons.c.id == person_id, row)
 
 

@@ -39,10 +39,10 @@ class PasswordSet:
 
 @dataclass(frozen=True, slots=True)
 class PersonSuspended:
-    """The account opens nothing until it is reinstated."""
+    """The account opens nothing until it is reinstated; `note` says why, for staff."""
 
     person_id: PersonId
-    reason: str
+    note: Sealed
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ class PersonReinstated:
     """The account works again."""
 
     person_id: PersonId
-    reason: str
+    note: Sealed
 
 
 @dataclass(frozen=True, slots=True)

@@ -168,7 +168,7 @@ def auth_check(namespace: str, name: str, what: str = "read") -> Response:
     """Say whether the caller may fetch the model's files."""
     judged = catalogue.find(house(), context_for(), *parse.repository(namespace, name))
     if not judged.verdict.allowed:
-        raise access.refusal(judged, judged.verdict)
+        raise access.refusal(judged)
     if what == "write" and not judged.standing.roles & {Role.OWNER, Role.PUBLISHER}:
         raise NotAllowed("G-role", "You have read access but not the required permissions")
     return jsonify({})

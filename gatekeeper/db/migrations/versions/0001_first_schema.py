@@ -141,6 +141,9 @@ def upgrade():
     sa.Column('password_commitment', sa.Text(), nullable=False),
     sa.Column('verified_at', sa.BigInteger(), nullable=True),
     sa.Column('suspended', sa.Boolean(), nullable=False),
+    sa.Column('note_value', sa.Text(), nullable=True),
+    sa.Column('note_salt', sa.Text(), nullable=True),
+    sa.Column('note_commitment', sa.Text(), nullable=True),
     sa.Column('created_at', sa.BigInteger(), nullable=False),
     sa.Column('event_id', sa.Text(), nullable=False),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_persons'))

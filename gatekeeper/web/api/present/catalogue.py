@@ -46,7 +46,7 @@ def me(profile: Profile) -> a.Me:
 def access(judged: Judged) -> a.Access:
     """Show the verdict on fetching a model."""
     verdict = judged.verdict
-    step = wording.step(refusal(judged, verdict)) if verdict.reason is not None else None
+    step = wording.step(refusal(judged)) if verdict.reason is not None else None
     return a.Access(
         allowed=verdict.allowed,
         reason=verdict.reason,
