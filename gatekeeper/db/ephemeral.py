@@ -95,12 +95,23 @@ class Ephemeral:
         return [_session(row) for row in rows]
 
     @writes
-    def save_session(self, session: SessionRow) -> None:
-        """Insert or replace a session."""
-        self._upsert(
-            t.sessions,
-            ["digest"],
-            {name: getattr(session, name) for name in SessionRow.__slots__},
+    def begin_session(self, session: SessionRow) -> None:
+        """Insert a session."""
+        row = {name: getattr(session, name) for name in SessionRow.__slots__}
+        self._c.execute(insert(t.sessions).values(**row))
+
+    @writes
+    def keep_session(self, session: SessionRow) -> None:
+        """Write a session's payload and times; one that was ended meanwhile stays ended."""
+        s = t.sessions.c
+        self._c.execute(
+            update(t.sessions)
+            .where(s.digest == session.digest)
+            .values(
+                payload=session.payload,
+                seen_at=session.seen_at,
+                expires_at=session.expires_at,
+            )
         )
 
     @writes

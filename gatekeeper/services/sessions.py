@@ -36,7 +36,7 @@ def find(house: House, ctx: Context, session_id: str) -> SessionRow | None:
     return row
 
 
-def save(
+def begin(
     house: House,
     ctx: Context,
     session_id: str,
@@ -44,20 +44,28 @@ def save(
     payload: str,
     user_agent: str,
 ) -> None:
-    """Insert or replace the session of a cookie."""
+    """Open a session under a fresh id."""
+    row = SessionRow(
+        digest=digest(session_id),
+        person_id=person_id,
+        payload=payload,
+        user_agent=user_agent[:200],
+        created_at=ctx.now,
+        seen_at=ctx.now,
+        expires_at=ctx.now,
+    )
     with house.db.acting(ctx) as act:
-        earlier = act.ephemeral.session(digest(session_id), ctx.now)
-        created_at = earlier.created_at if earlier is not None else ctx.now
-        row = SessionRow(
-            digest=digest(session_id),
-            person_id=person_id,
-            payload=payload,
-            user_agent=user_agent[:200],
-            created_at=created_at,
-            seen_at=ctx.now,
-            expires_at=ctx.now + timedelta(seconds=ANONYMOUS_SECONDS),
-        )
-        act.ephemeral.save_session(_with_end(house, row) if person_id is not None else row)
+        act.ephemeral.begin_session(_with_end(house, row))
+
+
+def keep(house: House, ctx: Context, session_id: str, payload: str) -> None:
+    """Write what a session holds now; one that was ended meanwhile stays ended."""
+    with house.db.acting(ctx) as act:
+        row = act.ephemeral.session(digest(session_id), ctx.now)
+        if row is not None:
+            act.ephemeral.keep_session(
+                _with_end(house, replace(row, payload=payload, seen_at=ctx.now))
+            )
 
 
 def end(house: House, ctx: Context, session_id: str) -> None:
@@ -96,12 +104,13 @@ def sweep(house: House, ctx: Context) -> None:
 def _prolong(house: House, ctx: Context, row: SessionRow) -> SessionRow:
     seen = _with_end(house, replace(row, seen_at=ctx.now))
     with house.db.acting(ctx) as act:
-        if act.ephemeral.session(row.digest, ctx.now) is not None:
-            act.ephemeral.save_session(seen)
+        act.ephemeral.keep_session(seen)
     return seen
 
 
 def _with_end(house: House, row: SessionRow) -> SessionRow:
+    if row.person_id is None:
+        return replace(row, expires_at=row.seen_at + timedelta(seconds=ANONYMOUS_SECONDS))
     idle = row.seen_at + timedelta(seconds=house.policy.session_idle_seconds)
     longest = row.created_at + timedelta(seconds=house.policy.session_lifetime_seconds)
     return replace(row, expires_at=min(idle, longest))

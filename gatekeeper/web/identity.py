@@ -75,16 +75,15 @@ class DatabaseSessions(SessionInterface):
         if not session:
             response.delete_cookie(name, path="/", secure=wiring().secure_cookie, httponly=True)
             return
-        session_id = session.session_id or _new_session_id(ctx)
-        person = session.get(_PERSON)
-        sessions.save(
-            house(),
-            ctx,
-            session_id,
-            PersonId(person) if person else None,
-            json.dumps(dict(session)),
-            request.headers.get("User-Agent", ""),
-        )
+        person, payload = session.get(_PERSON), json.dumps(dict(session))
+        session_id = session.session_id
+        if session_id:
+            sessions.keep(house(), ctx, session_id, payload)
+        else:
+            session_id = _new_session_id(ctx)
+            holder = PersonId(person) if person else None
+            agent = request.headers.get("User-Agent", "")
+            sessions.begin(house(), ctx, session_id, holder, payload, agent)
         response.set_cookie(
             name,
             session_id,

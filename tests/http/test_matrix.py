@@ -103,7 +103,7 @@ def enter(stage: Stage, client: FlaskClient, who: str) -> str:
     session_id = f"matrix-session-of-{who}-0123456789"
     person = stage.world.cast[who].id if who in MEMBERS else None
     payload = {"csrf_token": CSRF, **({"_user_id": person} if person else {})}
-    sessions.save(
+    sessions.begin(
         stage.world.house, context(OPERATOR), session_id, person, json.dumps(payload), "matrix"
     )
     client.set_cookie("gk_session", session_id, domain="localhost")

@@ -89,7 +89,7 @@ def test_a_suspended_account_opens_nothing(world: World, as_: As) -> None:
 def test_a_session_cookie_counts_for_nothing(world: World, as_: As) -> None:
     api, member, cookie = as_(None), world.cast.researcher, "s" * 43
     payload = json.dumps({"_user_id": member.id})
-    sessions.save(world.house, context(), cookie, member.id, payload, "")
+    sessions.begin(world.house, context(), cookie, member.id, payload, "")
     api.client.set_cookie("gk_session", cookie)
     with api.client:
         api.get("models")
