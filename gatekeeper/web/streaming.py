@@ -2,7 +2,8 @@
 
 The response is the server's own `wsgi.file_wrapper` over a slice of the blob, so that a kernel
 sendfile moves the bytes and no Python loop does; the download's place is given back when the server
-closes it. Ranges are parsed by Werkzeug; an unknown unit is ignored, several ranges are refused.
+closes it. Ranges are parsed by Werkzeug; an unknown unit is ignored, several ranges are refused. A
+Range means something to GET alone, so HEAD always tells of the whole file.
 Source: RFC 9110 sections 13 and 14, RFC 9530, performance.md A.
 """
 
@@ -96,14 +97,20 @@ def disposition(path: str) -> str:
 
 
 def _is_known(etag: str) -> bool:
-    return "Range" not in request.headers and request.if_none_match.contains(etag)
+    return _asked_range() is None and request.if_none_match.contains(etag)
+
+
+def _asked_range() -> str | None:
+    """Return the Range header of a GET, when its unit is bytes (RFC 9110, 14.2)."""
+    header = request.headers.get("Range", "") if request.method == "GET" else ""
+    return header if header.partition("=")[0].strip().lower() == "bytes" else None
 
 
 def _span(size_bytes: int, etag: str) -> tuple[int, int, int] | None:
     """Return (start, end, status) of what to send; None when the range cannot be satisfied."""
     whole = (0, size_bytes, 200)
-    header = request.headers.get("Range")
-    if header is None or not header.strip().lower().startswith("bytes"):
+    header = _asked_range()
+    if header is None:
         return whole
     if "If-Range" in request.headers and not _same_version(etag):
         return whole

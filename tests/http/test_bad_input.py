@@ -168,3 +168,20 @@ def test_a_range_that_is_wrong_is_ignored_or_416(stage: Stage, ranges: str) -> N
     if answer.status_code == 416:
         assert answer.headers["Content-Range"].startswith("bytes */")
     answer.close()
+
+
+def test_a_range_of_another_unit_or_of_a_head_means_nothing(stage: Stage) -> None:
+    client = stage.app.test_client()
+    path = stage.fill("/{t0}/resolve/main/{weights}", "anonymous")
+    whole = client.head(path)
+    for method, ranges in (
+        ("GET", "bytesfoo=0-0"), ("GET", "bytes-more=0-0"), ("GET", "items=0-0"),
+        ("HEAD", "bytes=0-0"), ("HEAD", "bytes=999999999-"), ("HEAD", "bytes=a-b"),
+    ):  # fmt: skip
+        answer = client.open(path, method=method, headers={"Range": ranges})
+        told = (answer.status_code, answer.headers["Content-Length"])
+        assert told == (200, whole.headers["Content-Length"]), (method, ranges)
+        assert "Content-Range" not in answer.headers
+        answer.close()
+    known = {"Range": "bytes=0-0", "If-None-Match": whole.headers["ETag"]}
+    assert client.head(path, headers=known).status_code == 304
