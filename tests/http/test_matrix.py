@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
+from itertools import count
 
 import pytest
 from flask import Flask
@@ -28,6 +29,7 @@ from tests.http.pages_doors import PAGES
 
 DOORS: doors.Doors = {**doors.MACHINES, **doors.API, **doors.HUB, **PAGES}
 CSRF = "0123456789abcdef"
+_SESSIONS = count()
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +102,7 @@ def knock(stage: Stage, door: Door, method: str, who: str) -> TestResponse:
 
 def enter(stage: Stage, client: FlaskClient, who: str) -> str:
     """Give the browser a session of this member; return a CSRF token that fits it."""
-    session_id = f"matrix-session-of-{who}-0123456789"
+    session_id = f"matrix-session-of-{who}-{next(_SESSIONS):010}"
     person = stage.world.cast[who].id if who in MEMBERS else None
     payload = {"csrf_token": CSRF, **({"_user_id": person} if person else {})}
     sessions.begin(
