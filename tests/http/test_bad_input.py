@@ -16,6 +16,16 @@ from tests.http.test_matrix import DOORS, Stage, enter, stage
 
 __all__ = ["stage"]  # the fixture
 
+ENDLESS = "9" * 4301  # one digit more than int() takes
+LAST_DAYS = ("0001-01-01", "9999-12-31")  # a day before or after them is none
+FORM_NAMES = (
+    "version", "note", "text", "email", "ends_on", "after_on", "reason", "act", "days", "scope",
+)  # fmt: skip
+QUERY_NAMES = (
+    "after", "author", "before", "cursor", "kind", "limit", "model", "older_than", "page", "person",
+    "q", "revision", "since", "state", "until", "version",
+)  # fmt: skip
+
 
 def name_of(part: tuple[str, str] | Door) -> str:
     """Name a door in a test's id, alike in every process."""
@@ -25,6 +35,7 @@ def name_of(part: tuple[str, str] | Door) -> str:
 BIG_JSON = b'{"text": "' + b"x" * 10_000_000 + b'"}'
 BIG_FORM = b"text=" + b"x" * 10_000_000
 JSON_DOORS = [(k, d) for k, found in sorted(DOORS.items()) for d in found if d.json is not None]
+GET_DOORS = [(k, found[0]) for k, found in sorted(DOORS.items()) if k[1] == "GET"]
 FORM_DOORS = [
     (k, d)
     for k, found in sorted(DOORS.items())
@@ -110,24 +121,57 @@ def test_forms_that_are_wrong_are_answered_below_500(
     stage: Stage, key: tuple[str, str], door: Door
 ) -> None:
     who = visitor(door)
-    names = [*(door.form or {}), "version", "note", "text", "email", "ends_on", "reason", "act"]
+    names = {*(door.form or {}), *FORM_NAMES}
     for value in (
         "",
         "\x00",
         "a\r\nSet-Cookie: x=1",
         "\ud7ff\ufffe",
         "9" * 400,
+        ENDLESS,
         "-1",
         "2026-99-99",
+        *LAST_DAYS,
     ):
         answer = send(stage, door, key[1], who, data=dict.fromkeys(names, value))
         assert answer.status_code < 500, (key, value, answer.status_code)
         assert "x=1" not in answer.headers.get("Set-Cookie", "")
+    filled = {name: stage.fill(value, who) for name, value in (door.form or {}).items()}
+    for name in filled:  # what is right around it leads deeper into the door
+        for value in (ENDLESS, LAST_DAYS[1]):
+            answer = send(stage, door, key[1], who, data={**filled, name: value})
+            assert answer.status_code < 500, (key, name, value, answer.status_code)
     kind = {"Content-Type": "application/x-www-form-urlencoded"}
     big = send(stage, door, key[1], who, data=BIG_FORM, headers=kind)
     assert big.status_code == 413, (key, big.status_code)
     odd = send(stage, door, key[1], who, data=b"\xff\xfe", headers={"Content-Type": "image/png"})
     assert odd.status_code < 500, (key, odd.status_code)
+
+
+@pytest.mark.parametrize(("key", "door"), GET_DOORS, ids=name_of)
+def test_queries_that_are_wrong_are_answered_below_500(
+    stage: Stage, key: tuple[str, str], door: Door
+) -> None:
+    who = visitor(door)
+    together = [
+        dict.fromkeys(QUERY_NAMES, value)
+        for value in ("", "\x00", "\ud7ff\ufffe", "-1", ENDLESS, *LAST_DAYS)
+    ]
+    alone = [{name: value} for name in QUERY_NAMES for value in (ENDLESS, LAST_DAYS[1])]
+    for query in (*together, *alone):
+        answer = send(stage, door, "GET", who, query_string=query)
+        assert answer.status_code < 500, (query, answer.status_code, answer.get_data()[:300])
+
+
+@pytest.mark.parametrize("act", ["ask", "reject", "approve"])
+def test_a_long_list_in_a_decision_is_answered_below_500(stage: Stage, act: str) -> None:
+    form = {
+        "version": "1", "verdict": act, "note": "why?", "reason": "duplicate",
+        "outcome": "fixable", "fields": [f"{n % 10}" * 1000 for n in range(17)],
+    }  # fmt: skip
+    door = Door("/review/{case}/decision", frozenset({"approver"}))
+    answer = send(stage, door, "POST", "approver", data=form)
+    assert answer.status_code < 500, answer.get_data()[:300]
 
 
 @pytest.mark.parametrize(

@@ -34,6 +34,7 @@ from gatekeeper.domain.facts import applications as f
 from gatekeeper.domain.people import Context, Person, Role, Scope, SiteRole
 from gatekeeper.domain.sealed import Sealed
 from gatekeeper.services.applications import granting
+from gatekeeper.services.applications.conditions import forms_of
 from gatekeeper.services.applications.drafts import MAX_MESSAGE_CHARS
 from gatekeeper.services.grants import end_of
 from gatekeeper.services.people import current, need_scope
@@ -139,7 +140,7 @@ def decide(
     """Decide a case; deciding a submitted one claims it in the same act.
 
     Raises: NotFound, NotAllowed (G-role, G-conflict, G-two), Conflict (version or state; carries
-    the current ones), Invalid (reason, note, end date, override note).
+    the current ones), Invalid (reason, note, fields, end date, override note).
     """
     need_scope(ctx, Scope.REVIEW)
     if len(decision.note) > MAX_MESSAGE_CHARS or len(decision.override_note) > MAX_MESSAGE_CHARS:
@@ -216,9 +217,18 @@ def _ask(act: Act, ctx: Context, case: _Case, decision: Decision, _override: boo
             message_id=ctx.new_id("msg"),
             author_id=case.decider.person.id,
             text=ctx.sealed("text", _needed(decision, "write the question")),
-            fields=tuple(decision.fields)[:20],
+            fields=_asked_fields(act, case, decision),
         )
     )
+
+
+def _asked_fields(act: Act, case: _Case, decision: Decision) -> tuple[str, ...]:
+    """Return the form's fields that are asked about: an entry holds names of those and no text."""
+    form = forms_of(act, case.models, case.application)
+    known = {field.name for field in form.fields} if form is not None else set()
+    if not known.issuperset(decision.fields):
+        raise invalid("fields", "name fields of the form this application was made with")
+    return tuple(dict.fromkeys(decision.fields))
 
 
 def _return(act: Act, ctx: Context, case: _Case, decision: Decision, _override: bool) -> None:

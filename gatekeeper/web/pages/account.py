@@ -136,7 +136,8 @@ def create_token() -> ResponseReturnValue:
     try:
         if scope is None:
             raise invalid("scope", "choose what the token may do")
-        days = int(typed.days) if typed.days.isascii() and typed.days.isdigit() else 0
+        is_number = typed.days.isascii() and typed.days.isdigit() and len(typed.days) < 10
+        days = int(typed.days) if is_number else 0
         token, text = tokens.create(
             house(), session_context(), _me().person.id, typed.name, scope, days
         )

@@ -81,7 +81,7 @@ def _filter(typed: Mapping[str, str]) -> EntryFilter:
     return EntryFilter(
         kinds=[typed["kind"]] if typed["kind"] else [],
         since=_midnight(since) if since is not None else None,
-        until=_midnight(until) + timedelta(days=1) if until is not None else None,
+        until=_midnight(until + timedelta(days=1)) if until not in (None, date.max) else None,
         before=number("before"),
         limit=ENTRIES,
     )

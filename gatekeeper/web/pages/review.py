@@ -43,6 +43,7 @@ _LABELS = {
     "outcome": "Way back",
     "after_on": "Day",
     "ends_on": "Last day",
+    "fields": "Answers to change",
     "override_note": "Why this is no conflict",
 }
 _SAID = {

@@ -19,16 +19,15 @@ from gatekeeper.web.pages import terms_page
 from gatekeeper.web.pages.access_page import receipt_path
 from gatekeeper.web.pages.application_form import signing_wrongs
 from gatekeeper.web.pages.catalogue import named
-from gatekeeper.web.pages.frame import notify, page, see, signed_in, viewer
+from gatekeeper.web.pages.frame import notify, number, page, see, signed_in, viewer
 from gatekeeper.web.pages.wrongs import Wrongs
 from gatekeeper.web.wiring import house
 
 
 def agreement(agreement_id: str) -> ResponseReturnValue:
     """Show an agreement, at `?version=` or the one in force; who is signed in may accept it."""
-    asked = request.args.get("version")
-    version = int(asked) if asked and asked.isascii() and asked.isdigit() else None
-    if asked and version is None:
+    version = number("version")
+    if version is None and request.args.get("version"):
         raise NotFound("no such version")
     return _page(agreements.show(house(), AgreementId(agreement_id), version))
 

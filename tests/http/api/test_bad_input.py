@@ -170,6 +170,19 @@ def test_a_wrong_field_is_named(as_: As, world: World) -> None:
         assert read.ephemeral.drafts_of(world.cast.applicant.id) == []
 
 
+def test_a_question_names_fields_of_the_form_alone(as_: As, world: World) -> None:
+    with world.house.db.reading() as read:
+        case = read.applications.of_lead(world.cast.pending.id)[0]
+    path, said = f"applications/{case.id}/decisions", "Jane Doe jane.doe@uni.example"
+    question = {"verdict": "ask", "note": "Which?", "version": case.version}
+    api = as_(world.cast.approver)
+    response = api.post(path, question | {"fields": ["study", said]})
+    is_problem(response, 422)
+    assert [error["field"] for error in response.get_json()["errors"]] == ["fields"]
+    assert said not in response.text
+    assert api.post(path, question | {"fields": ["study"]}).status_code == 200
+
+
 def test_a_changed_draft_is_checked_like_a_new_one(as_: As, world: World) -> None:
     api = as_(world.cast.applicant)
     made = api.post("applications", DRAFT).get_json()

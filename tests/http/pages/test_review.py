@@ -11,6 +11,7 @@ import pytest
 from werkzeug.test import TestResponse
 
 from gatekeeper.domain.applications import Application, ApplicationState
+from gatekeeper.domain.ledger import EntryFilter
 from gatekeeper.services import members, people
 from gatekeeper.services.applications import decisions
 from gatekeeper.services.applications.decisions import Decision, VerdictKind
@@ -468,3 +469,21 @@ def test_long_queues_are_read_page_by_page(
     second = staff.text(more[1])
     assert double.id in second
     assert 'rel="next"' not in second
+
+
+def test_a_question_names_fields_of_the_form_and_no_text_of_its_own(
+    browser: Open, world: World, case: Application
+) -> None:
+    approver = browser(world.cast.approver)
+    said = "Jane Doe jane.doe@uni.example"
+    answer = send(approver, case, verdict="ask", note=TYPED, fields=["study", said])
+    assert answer.status_code == 422
+    assert "Answers to change" in text_of(answer)
+    assert TYPED in text_of(answer)
+    assert said not in text_of(answer)
+    assert state_of(world, case) is ApplicationState.SUBMITTED
+    answer = send(approver, case, verdict="ask", note=TYPED, fields=["study", "until", "study"])
+    assert answer.status_code == 303
+    with world.house.db.reading() as read:
+        asked = read.audit.search(EntryFilter(subjects=[case.id], kinds=["InformationRequested"]))
+    assert [entry.data["fields"] for entry in asked] == [["study", "until"]]
