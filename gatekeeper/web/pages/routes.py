@@ -32,6 +32,7 @@ def install(app: Flask, sign_in_limit: str, registration_limit: str) -> None:
         ("account.change_password", sign_in_limit),
         ("account.register", registration_limit),
         ("account.ask_reset", registration_limit),
+        ("account.verify_again", registration_limit),
     ):
         view = app.view_functions[endpoint]
         limited = limiter.limit(limit, methods=["POST"])(view)

@@ -183,6 +183,22 @@ def test_too_many_tries_are_told_when_to_come_back(site: Site, house: House, cas
     assert guest.get("/sign-in").status_code == 200  # reading is not trying
 
 
+@pytest.mark.parametrize("path", ["/account/verify", "/reset", "/register"])
+def test_what_sends_a_mail_is_not_asked_for_without_end(
+    site: Site, house: House, cast: Cast, path: str
+) -> None:
+    settings = make_settings(
+        GATEKEEPER_LIMITS__ENABLED="true", GATEKEEPER_LIMITS__REGISTRATION="2/hour"
+    )
+    app = create_app(settings, house, read_keys(settings, site.data).sessions)
+    guest = Browser(app.test_client()).sign_in(cast.stranger)
+    page = "/account" if path == "/account/verify" else path
+    form = registration(email=cast.stranger.email)
+    tries = [guest.send(path, page=page, **form).status_code for _ in "123"]
+    assert 429 not in tries[:2]
+    assert tries[2] == 429
+
+
 # --- CSRF -----------------------------------------------------------------------------------------
 
 
