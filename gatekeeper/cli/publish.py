@@ -15,7 +15,8 @@ from rich.progress import Progress as Bars
 from gatekeeper.cli.desk import Desk, choice, command, pass_desk, two_parts
 from gatekeeper.domain.catalogue import AgreementId, Visibility
 from gatekeeper.services.publishing import folder, revisions
-from gatekeeper.services.publishing.revisions import Progress, Target
+from gatekeeper.services.publishing.files import Progress
+from gatekeeper.services.publishing.revisions import Target
 
 
 @click.command()
@@ -29,6 +30,7 @@ from gatekeeper.services.publishing.revisions import Progress, Target
 @click.option("--open-file", "open_files", multiple=True, help="A file open to everybody.")
 @click.option("--visibility", type=choice(Visibility), help="A new model is public.")
 @click.option("--branch", default="main", show_default=True)
+@click.option("--tag", default="", help="A name for this revision; a tag never moves.")
 @click.option("-m", "--message", default="")
 @click.option("--quiet", is_flag=True)
 @pass_desk
@@ -45,6 +47,7 @@ def publish(
     open_files: tuple[str, ...],
     visibility: str | None,
     branch: str,
+    tag: str,
     message: str,
     quiet: bool,
 ) -> None:
@@ -68,6 +71,7 @@ def publish(
         visibility=Visibility(visibility) if visibility is not None else None,
         open_files=open_files or None,
         branch=branch,
+        tag=tag,
         message=message,
     )
     with _shown(quiet=quiet) as on_progress:

@@ -197,6 +197,11 @@ def check_path(path: str) -> str:
     return path
 
 
+def has_way_in(tier: Tier, *, agreements: bool, form: bool) -> bool:
+    """Say whether these terms can lead anybody in: where a grant is needed, something gives it."""
+    return not tier.is_granted or tier.is_reviewed or agreements or form
+
+
 def is_open_path(path: str, open_files: frozenset[str]) -> bool:
     """Say whether a file of a gated model is open: root README* and LICENSE*, or listed."""
     if path in open_files:

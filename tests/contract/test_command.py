@@ -124,6 +124,70 @@ def test_terms_that_are_not_named_again_stay_as_they_are(machine: Machine, folde
     assert machine.json("audit", "list", "--kind", "ModelTermsChanged")
 
 
+def refs(machine: Machine) -> dict[str, tuple[str, str]]:
+    """Return kind and revision of each branch and tag."""
+    house = Desk(machine.data).house
+    with house.db.reading() as read:
+        model = read.catalogue.model("northfield", "lyra")
+        found = read.catalogue.refs(model.id) if model is not None else []
+    house.db.close()
+    return {ref.name: (str(ref.kind), str(ref.revision_id)) for ref in found}
+
+
+def test_a_tag_names_one_revision_for_good(machine: Machine, folder: Path) -> None:
+    first = publish(machine, folder, "T3", "--tag", "v1.0").split()[1]
+    assert refs(machine) == {"main": ("branch", first), "v1.0": ("tag", first)}
+    publish(machine, folder, "T3", "--tag", "v1.0")  # again: nothing has changed
+    publish(machine, folder, "T3", "--tag", "same")  # an unchanged folder can be named later
+    (folder / "README.md").write_text("# Lyra, second\n")
+    before = machine("audit", "list")
+    publish(machine, folder, "T3", "--tag", "v1.0", expect=1)
+    publish(machine, folder, "T3", "--branch", "v1.0", expect=1)
+    publish(machine, folder, "T3", "--tag", "main", expect=1)
+    publish(machine, folder, "T3", "--branch", "next", "--tag", "next", expect=1)
+    assert machine("audit", "list") == before
+    second = publish(machine, folder, "T3", "--tag", "v2.0").split()[1]
+    assert refs(machine) == {
+        "main": ("branch", second), "same": ("tag", first), "v1.0": ("tag", first),
+        "v2.0": ("tag", second),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["a b\n..", "", "a..b", "/a", "-a", "a" * 201, "0" * 40])
+def test_a_branch_or_tag_is_named_as_git_would(machine: Machine, folder: Path, name: str) -> None:
+    publish(machine, folder, "T3", "--branch", name, expect=1)
+    if name:
+        publish(machine, folder, "T3", "--tag", name, expect=1)
+    assert not list((machine.data / "store" / "blobs").glob("*/*"))
+
+
+def test_terms_that_let_nobody_in_are_refused(machine: Machine, folder: Path) -> None:
+    bare = ("publish", str(folder), "northfield/lyra", "--release", "northfield/real", "--quiet")
+    form = str(CONFIG / "demo" / "forms" / "research.toml")
+    told = CliRunner().invoke(main, ["--data", str(machine.data), *bare, "--tier", "T2"])
+    assert told.exit_code == 1
+    assert "--agreement" in told.stderr
+    machine(*bare, "--tier", "T1")
+    machine(*bare, "--tier", "T2", expect=1)  # a model that exists is moved into no dead end either
+    machine(*bare, "--tier", "T2", "--form", form)
+    machine(*bare, "--tier", "T2", "--agreement", "research-use")
+    machine(*bare, "--tier", "T3")
+
+
+@pytest.mark.parametrize("path", ["*", "../up", "/etc/passwd", "a\\b", "", "x" * 513])
+def test_an_open_file_is_a_path_in_the_folder(machine: Machine, folder: Path, path: str) -> None:
+    publish(machine, folder, "T3", "--open-file", path, expect=1)
+    assert not list((machine.data / "store" / "blobs").glob("*/*"))
+
+
+def test_names_that_would_overfill_an_entry_are_refused(machine: Machine, folder: Path) -> None:
+    many = [word for n in range(40) for word in ("--open-file", f"{n}".zfill(240))]
+    publish(machine, folder, "T3", *many, expect=1)
+    publish(machine, folder, "T3", "--title", "x" * 20_000, expect=1)
+    repeated = ["--agreement", "research-use"] * 2000
+    publish(machine, folder, "T3", *repeated)
+
+
 @pytest.mark.parametrize("target", ["/etc/passwd", "../outside.txt", "README.md"])
 def test_a_link_in_the_folder_is_refused_and_nothing_is_published(
     machine: Machine, folder: Path, target: str

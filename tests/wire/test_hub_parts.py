@@ -10,7 +10,7 @@ from urllib.parse import unquote_to_bytes
 import pytest
 
 from gatekeeper.domain.catalogue import File
-from gatekeeper.services.publishing.revisions import git_sha1_of, lfs_pointer
+from gatekeeper.services.publishing.files import git_sha1_of, lfs_pointer
 from gatekeeper.web.hub import card
 from gatekeeper.web.hub.errors import is_ours, one_line
 from gatekeeper.web.hub.rawpath import Rest, Segment, mark

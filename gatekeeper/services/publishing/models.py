@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from gatekeeper.db.unit_of_work import Readers
 from gatekeeper.domain.agreements import Agreement
 from gatekeeper.domain.applications import QueueFilter
-from gatekeeper.domain.catalogue import Model, Release
-from gatekeeper.domain.errors import Conflict, Invalid, NotAllowed, NotFound
+from gatekeeper.domain.catalogue import Model, Release, has_way_in
+from gatekeeper.domain.errors import Conflict, Invalid, NotAllowed, NotFound, invalid
 from gatekeeper.domain.facts import catalogue as f
 from gatekeeper.domain.forms import Form, check_form, read_form, write_form
 from gatekeeper.domain.people import Context
@@ -84,8 +84,8 @@ def set_form(
     """Let a model ask another form from now on, or none; repeating it changes nothing.
 
     `seen_sha256` names the form that was changed. What was submitted keeps the form it answered.
-    Raises: Invalid as `check_form` says, Conflict when another form is in force than the one seen,
-    NotAllowed, NotFound.
+    Raises: Invalid as `check_form` says, and when nobody could get in without the form; Conflict
+    when another form is in force than the one seen; NotAllowed, NotFound.
     """
     if form is not None and (errors := check_form(form)):
         raise Invalid(*errors)
@@ -100,6 +100,8 @@ def set_form(
             return found
         if found.form_sha256 != seen_sha256:
             raise Conflict("the form was changed meanwhile")
+        if not has_way_in(found.tier, agreements=bool(found.agreements), form=form is not None):
+            raise invalid("field", "keep a form: there is no agreement, so it is the only way in")
         act.record(
             f.ModelTermsChanged(
                 model_id=found.id,

@@ -12,6 +12,8 @@ from gatekeeper.services.people import current, need_scope
 from gatekeeper.services.ports import House
 from gatekeeper.services.publishing.folder import ReleaseContent, write_content
 
+MAX_TITLE_CHARS = 200
+
 
 def add_namespace(house: House, ctx: Context, name: str, title: str) -> None:
     """Add an organisation's namespace; raises Invalid for a reserved or taken name."""
@@ -20,7 +22,7 @@ def add_namespace(house: House, ctx: Context, name: str, title: str) -> None:
         act.lock("owner-names")
         if not act.people.owner_name_is_free(name):
             raise invalid("namespace", "this name is taken")
-        act.record(f.NamespaceAdded(name, title.strip()[:200] or name))
+        act.record(f.NamespaceAdded(name, title.strip()[:MAX_TITLE_CHARS] or name))
 
 
 def create_or_change(
@@ -28,6 +30,8 @@ def create_or_change(
 ) -> Release:
     """Create a release with its page, or give the page new content; repeating changes nothing."""
     check_repo_name(name, "release")
+    if not 1 <= len(title) <= MAX_TITLE_CHARS:
+        raise invalid("title", f"give a title of 1 to {MAX_TITLE_CHARS} characters")
     with house.db.acting(ctx) as act:
         check_publisher(act, ctx, namespace)
         act.lock(f"release:{namespace}/{name}")

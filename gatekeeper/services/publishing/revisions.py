@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import stat
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,12 +19,14 @@ from gatekeeper.domain.catalogue import (
     File,
     Model,
     ModelId,
+    Ref,
     RefKind,
     RevisionId,
     Visibility,
     check_path,
     check_ref_name,
     check_repo_name,
+    has_way_in,
 )
 from gatekeeper.domain.errors import NotFound, invalid
 from gatekeeper.domain.facts import catalogue as f
@@ -34,11 +34,13 @@ from gatekeeper.domain.forms import Form, write_form
 from gatekeeper.domain.people import Context
 from gatekeeper.domain.sealed import Content, content
 from gatekeeper.domain.tiers import Tier
+from gatekeeper.services.access import ANY_FILE
 from gatekeeper.services.ports import House
-from gatekeeper.services.publishing.releases import check_publisher
+from gatekeeper.services.publishing.files import Progress, paths_in, store
+from gatekeeper.services.publishing.releases import MAX_TITLE_CHARS, check_publisher
 
-MAX_FILES = 20_000
 MAX_MESSAGE_CHARS = 2000
+MAX_OPEN_FILES_BYTES = 8192  # of all their names together: an entry holds them
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,17 +60,8 @@ class Target:
     visibility: Visibility | None = None
     open_files: Sequence[str] | None = None
     branch: str = "main"
+    tag: str = ""  # a tag to give the revision; none when empty
     message: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How far a publish is; `skipped` when the file was stored before."""
-
-    path: str
-    size_bytes: int
-    done_bytes: int
-    skipped: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,18 +82,21 @@ def publish(
 ) -> Published:
     """Store a folder's files and record one revision; on return all of it is durable.
 
-    Raises: Invalid (a name, an empty folder, a looser tier), NotFound (release), Unavailable.
+    Raises: Invalid (a name, an empty folder, a looser tier, terms that let nobody in, a tag of
+    another revision), NotFound (release), Unavailable.
     """
-    check_repo_name(target.name)
+    _check_names(target)
     with house.db.acting(ctx) as act:  # refuse before hashing a terabyte
         _check_target(act, ctx, target)
-    files = [_store(house, ctx, directory, path, on_progress) for path in _paths(directory)]
+    files = [store(house, ctx, directory, path, on_progress) for path in paths_in(directory)]
     manifest = content(write_manifest(files))
     with house.db.acting(ctx) as act:
-        _check_target(act, ctx, target)
         act.lock(f"model:{target.namespace}/{target.name}")
+        _check_target(act, ctx, target)
         model_id = _record_model(act, ctx, target)
         revision_id, is_new = _record_revision(act, ctx, model_id, target, manifest)
+        if target.tag:
+            _set_ref(act, model_id, RefKind.TAG, target.tag, revision_id)
     return Published(revision_id, is_new, files)
 
 
@@ -122,79 +118,20 @@ def write_manifest(files: Sequence[File]) -> str:
     )
 
 
-def _paths(directory: Path) -> list[str]:
-    if not directory.is_dir():
-        raise invalid("directory", f"{directory} is not a folder")
-    paths = sorted(_walk(directory, directory))
-    if not 1 <= len(paths) <= MAX_FILES:
-        raise invalid("directory", f"a revision has 1 to {MAX_FILES} files; this has {len(paths)}")
-    return [check_path(path) for path in paths]
-
-
-def _walk(directory: Path, top: Path) -> Iterator[str]:
-    """Go through regular files, never following a link out of the folder."""
-    with os.scandir(directory) as found:
-        entries = list(found)
-    for entry in entries:
-        if entry.is_symlink():
-            raise invalid("directory", f"{entry.path} is a link; publish the file itself")
-        if entry.is_dir():
-            if entry.name not in {".git", ".cache"}:
-                yield from _walk(Path(entry.path), top)
-        elif stat.S_ISREG(entry.stat().st_mode):
-            yield Path(entry.path).relative_to(top).as_posix()
-        else:
-            raise invalid("directory", f"{entry.path} is not a regular file")
-
-
-def _store(
-    house: House,
-    ctx: Context,
-    directory: Path,
-    path: str,
-    on_progress: Callable[[Progress], None],
-) -> File:
-    source = directory / path
-    with source.open("rb") as stream:
-        status = os.fstat(stream.fileno())
-        mark = _mark(source, status)
-        with house.db.reading() as read:
-            known = read.ephemeral.publish_mark(mark)
-        if known is not None and house.objects.size(known[0]) == known[2] == status.st_size:
-            on_progress(Progress(path, status.st_size, status.st_size, skipped=True))
-            return _file(house, path, *known)
-        stored = house.objects.put(
-            stream,
-            status.st_size,
-            lambda done: on_progress(Progress(path, status.st_size, done, skipped=False)),
-        )
-    with house.db.acting(ctx) as act:
-        act.ephemeral.keep_publish_mark(
-            mark, stored.sha256, stored.git_sha1, stored.size_bytes, ctx.now
-        )
-    return _file(house, path, stored.sha256, stored.git_sha1, stored.size_bytes)
-
-
-def _mark(source: Path, status: os.stat_result) -> str:
-    parts = (source.resolve(), status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
-    return hashlib.sha256("\x00".join(map(str, parts)).encode()).hexdigest()
-
-
-def _file(house: House, path: str, sha256: str, git_sha1: str, size_bytes: int) -> File:
-    if size_bytes < house.policy.lfs_threshold_bytes:
-        return File(path, size_bytes, sha256, git_sha1, lfs=False)
-    return File(path, size_bytes, sha256, git_sha1_of(lfs_pointer(sha256, size_bytes)), lfs=True)
-
-
-def lfs_pointer(sha256: str, size_bytes: int) -> bytes:
-    """Write the git-LFS pointer of a blob. Source: git-lfs specification, version 1."""
-    lines = ("version https://git-lfs.github.com/spec/v1", f"oid sha256:{sha256}")
-    return "\n".join((*lines, f"size {size_bytes}", "")).encode()
-
-
-def git_sha1_of(blob: bytes) -> str:
-    """Return the git object id of a small blob."""
-    return hashlib.sha1(b"blob %d\x00" % len(blob) + blob, usedforsecurity=False).hexdigest()
+def _check_names(target: Target) -> None:
+    check_repo_name(target.name)
+    check_ref_name(target.branch, "branch")
+    if target.tag:
+        check_ref_name(target.tag, "tag")
+    if target.tag == target.branch:
+        raise invalid("tag", "a revision's branch and its tag have two names")
+    if len(target.title) > MAX_TITLE_CHARS:
+        raise invalid("title", f"at most {MAX_TITLE_CHARS} characters")
+    for path in target.open_files or ():
+        if check_path(path) == ANY_FILE.path:
+            raise invalid("open_files", "name each open file: `*` is the name of none")
+    if len("".join(target.open_files or ()).encode()) > MAX_OPEN_FILES_BYTES:
+        raise invalid("open_files", f"at most {MAX_OPEN_FILES_BYTES} bytes of names")
 
 
 def _check_target(act: Act, ctx: Context, target: Target) -> None:
@@ -205,13 +142,30 @@ def _check_target(act: Act, ctx: Context, target: Target) -> None:
         if act.agreements.current(agreement_id) is None:
             raise NotFound(f"no agreement {agreement_id}; publish it first")
     model = act.catalogue.model(target.namespace, target.name)
-    if model is not None and target.tier.rank < model.tier.rank:
+    _check_way_in(target, model)
+    if model is None:
+        return
+    if target.tier.rank < model.tier.rank:
         raise invalid(
             "tier",
             f"{model.full_name} is {model.tier.code}; loosening a tier is a stage decision",
         )
-    if model is not None and model.release_name != target.release:
+    if model.release_name != target.release:
         raise invalid("release", f"{model.full_name} belongs to {model.release_name}")
+    _check_ref(act, model.id, RefKind.BRANCH, target.branch)
+
+
+def _check_way_in(target: Target, model: Model | None) -> None:
+    agreements, form = target.agreements, target.form is not None
+    if model is not None:
+        agreements = model.agreements if agreements is None else agreements
+        form = form or model.form_sha256 is not None
+    if not has_way_in(target.tier, agreements=bool(agreements), form=form):
+        raise invalid(
+            "agreement",
+            f"{target.tier.code} is granted without a reviewer: name the agreement to accept "
+            "(--agreement) or the form to fill in (--form)",
+        )
 
 
 def _record_model(act: Act, ctx: Context, target: Target) -> ModelId:
@@ -239,9 +193,9 @@ def _create_model(act: Act, ctx: Context, target: Target) -> ModelId:
             title=target.title or target.name,
             tier=target.tier.code,
             visibility=target.visibility or Visibility.PUBLIC,
-            agreements=tuple(target.agreements or ()),
+            agreements=tuple(dict.fromkeys(target.agreements or ())),
             form=_form(target),
-            open_files=tuple(sorted(target.open_files or ())),
+            open_files=tuple(sorted(set(target.open_files or ()))),
         )
     )
     return model_id
@@ -257,9 +211,9 @@ def _terms(act: Act, model: Model, target: Target) -> f.ModelTermsChanged:
         model_id=model.id,
         title=target.title or model.title,
         visibility=target.visibility or model.visibility,
-        agreements=tuple(agreements),
+        agreements=tuple(dict.fromkeys(agreements)),
         form=form,
-        open_files=tuple(sorted(open_files)),
+        open_files=tuple(sorted(set(open_files))),
     )
 
 
@@ -298,17 +252,34 @@ def _record_revision(
 def set_ref(
     house: House, ctx: Context, model: tuple[str, str], kind: RefKind, name: str, revision: str
 ) -> None:
-    """Point a branch or a new tag at a revision; raises Invalid for a tag that exists."""
+    """Point a branch or a new tag at a revision; raises Invalid for a tag of another revision."""
     check_ref_name(name, "name")
     with house.db.acting(ctx) as act:
         check_publisher(act, ctx, model[0])
+        act.lock(f"model:{model[0]}/{model[1]}")
         found = act.catalogue.model(*model)
         if found is None:
             raise NotFound("no such model")
         target = act.catalogue.revision(found.id, revision)
         if target is None:
             raise NotFound("no such revision")
-        taken = [r for r in act.catalogue.refs(found.id) if r.name == name]
-        if taken and (kind is RefKind.TAG or taken[0].kind is not kind):
-            raise invalid("name", f"{name} exists already")
-        act.record(f.RefSet(found.id, kind, name, target.id))
+        _set_ref(act, found.id, kind, name, target.id)
+
+
+def _set_ref(
+    act: Act, model_id: ModelId, kind: RefKind, name: str, revision_id: RevisionId
+) -> None:
+    taken = _check_ref(act, model_id, kind, name)
+    if taken is not None and taken.revision_id == revision_id:
+        return
+    if taken is not None and kind is RefKind.TAG:
+        raise invalid("tag", f"{name} names the revision {taken.revision_id}; a tag does not move")
+    act.record(f.RefSet(model_id, kind, name, revision_id))
+
+
+def _check_ref(act: Act, model_id: ModelId, kind: RefKind, name: str) -> Ref | None:
+    """Return the branch or tag of a name, if there is one; raises Invalid for the other kind."""
+    taken = next((ref for ref in act.catalogue.refs(model_id) if ref.name == name), None)
+    if taken is not None and taken.kind is not kind:
+        raise invalid(str(kind), f"{name} is a {taken.kind} of this model")
+    return taken

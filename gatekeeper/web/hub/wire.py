@@ -22,7 +22,7 @@ from gatekeeper.domain.catalogue import (
 from gatekeeper.domain.tiers import Requirement
 from gatekeeper.services.catalogue import Contents
 from gatekeeper.services.profile import Profile
-from gatekeeper.services.publishing.revisions import lfs_pointer
+from gatekeeper.services.publishing.files import lfs_pointer
 from gatekeeper.web.hub import card as cards
 from gatekeeper.web.hub.card import Card
 

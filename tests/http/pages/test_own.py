@@ -6,6 +6,7 @@ import html
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import pytest
 from werkzeug.test import TestResponse
@@ -330,6 +331,22 @@ def test_a_form_is_removed_and_a_first_one_is_written(editor: Editor, house: Hou
     typed |= {"title": "First", "field.0.name": "why", "field.0.label": "Why?"}
     assert editor.press("save", typed).status_code == 303
     assert form_of(house) == Form("First", "", (Field("why", FieldType.TEXT, "Why?"),))
+
+
+def test_the_form_that_is_the_only_way_in_is_kept(
+    editor: Editor, world: World, tmp_path: Path
+) -> None:
+    builders.publish_model(world.house, tmp_path, "lyra-asked", "T2", form=FORM)
+    path = f"{RELEASE}/lyra-asked/form"
+    typed = controls(editor.browser.get(path))
+    answer = editor.browser.send(path, **{**typed, "act": "drop"})
+    assert answer.status_code == 422
+    assert "the only way in" in answer.get_data(as_text=True)
+    assert form_of(world.house, "lyra-asked") == FORM
+    t3 = builders.publish_model(world.house, tmp_path, "lyra-read", "T3", form=FORM)
+    ctx = context(world.cast.owner.actor)
+    models.set_form(world.house, ctx, (t3.namespace, t3.name), None, t3.form_sha256)
+    assert form_of(world.house, "lyra-read") is None  # its reviewer lets people in
 
 
 def test_nothing_that_was_typed_runs_anywhere(editor: Editor, browser: Open, world: World) -> None:
