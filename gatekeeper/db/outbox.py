@@ -6,26 +6,28 @@ Not here: which fact owes which mail (domain/notices), addresses at sending time
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, Select, insert, select, update
+from sqlalchemy import CompoundSelect, Connection, Select, insert, select, update
 
 from gatekeeper.db import tables as t
 from gatekeeper.db.engine import writes
 from gatekeeper.db.ledger import Stamp
+from gatekeeper.domain.applications import ApplicationId
 from gatekeeper.domain.notices import (
     Notice,
     NoticeKind,
     Recipient,
     ToAcceptors,
     ToAssignee,
+    ToDesk,
     ToLead,
     ToPerson,
     ToTeam,
 )
-from gatekeeper.domain.people import PersonId
+from gatekeeper.domain.people import PersonId, Role
 
 _BACK_OFF = (10, 60, 300, 1800, 7200, 36000)  # seconds before try 2, 3, ...; then it stays
 
@@ -70,7 +72,7 @@ def owe(connection: Connection, stamp: Stamp, notices: Iterable[Notice]) -> None
             connection.execute(insert(t.outbox), rows)
 
 
-def _recipients(to: Recipient) -> Select[tuple[str]]:
+def _recipients(to: Recipient) -> Select[tuple[str]] | CompoundSelect[tuple[str]]:
     match to:
         case ToPerson(person_id):
             return select(t.persons.c.id).where(t.persons.c.id == person_id)
@@ -78,18 +80,32 @@ def _recipients(to: Recipient) -> Select[tuple[str]]:
             return select(t.applications.c.lead_id).where(t.applications.c.id == application_id)
         case ToAssignee(application_id):
             return select(t.applications.c.assignee_id).where(t.applications.c.id == application_id)
-        case ToTeam(application_id, roles):
-            return (
-                select(t.members.c.person_id)
-                .join(t.models, t.models.c.namespace == t.members.c.namespace)
-                .join(t.application_models, t.application_models.c.model_id == t.models.c.id)
-                .where(t.application_models.c.application_id == application_id)
-                .where(t.members.c.role.in_([str(r) for r in roles]))
+        case ToDesk(application_id, author_id, roles):
+            case = t.applications.c
+            unheard = _team(application_id, roles).where(
+                select(case.id)
+                .where(case.id == application_id, case.assignee_id.is_(None))
+                .where(case.lead_id == author_id)
+                .exists()
             )
+            worker = select(case.assignee_id).where(case.id == application_id)
+            return worker.union(unheard)
+        case ToTeam(application_id, roles):
+            return _team(application_id, roles)
         case ToAcceptors(agreement_id):
             return select(t.acceptances.c.person_id).where(
                 t.acceptances.c.agreement_id == agreement_id
             )
+
+
+def _team(application_id: ApplicationId, roles: Collection[Role]) -> Select[tuple[str]]:
+    return (
+        select(t.members.c.person_id)
+        .join(t.models, t.models.c.namespace == t.members.c.namespace)
+        .join(t.application_models, t.application_models.c.model_id == t.models.c.id)
+        .where(t.application_models.c.application_id == application_id)
+        .where(t.members.c.role.in_([str(r) for r in roles]))
+    )
 
 
 @writes

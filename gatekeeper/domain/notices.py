@@ -66,6 +66,15 @@ class ToAssignee:
 
 
 @dataclass(frozen=True, slots=True)
+class ToDesk:
+    """Who works on the application; of a message by its lead, the team while nobody does."""
+
+    application_id: ApplicationId
+    author_id: PersonId | None
+    roles: frozenset[Role]
+
+
+@dataclass(frozen=True, slots=True)
 class ToTeam:
     """Those with one of the roles around the application's models."""
 
@@ -80,7 +89,7 @@ class ToAcceptors:
     agreement_id: AgreementId
 
 
-Recipient = ToPerson | ToLead | ToAssignee | ToTeam | ToAcceptors
+Recipient = ToPerson | ToLead | ToAssignee | ToDesk | ToTeam | ToAcceptors
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,19 +142,18 @@ def _owed_by_people(fact: facts.Fact) -> tuple[Notice, ...]:
 
 def _owed_by_cases(fact: facts.Fact) -> tuple[Notice, ...]:
     match fact:
-        case cases.ApplicationSubmitted(application_id=a):
-            return (
-                Notice(_K.APPLICATION_RECEIVED, ToLead(a), f"/applications/{a}", a),
-                Notice(_K.APPLICATION_WAITING, ToTeam(a, _TEAM), f"/review/{a}", a),
-            )
+        case cases.ApplicationSubmitted(application_id=a, awaits_review=awaits_review):
+            received = Notice(_K.APPLICATION_RECEIVED, ToLead(a), f"/applications/{a}", a)
+            waiting = Notice(_K.APPLICATION_WAITING, ToTeam(a, _TEAM), f"/review/{a}", a)
+            return (received, waiting) if awaits_review else (received,)
         case cases.ApplicationWithdrawn(application_id=a):
             return (Notice(_K.APPLICATION_WITHDRAWN, ToAssignee(a), f"/review/{a}", a),)
         case cases.InformationRequested(application_id=a):
             return (Notice(_K.QUESTION_ASKED, ToLead(a), f"/applications/{a}", a),)
-        case cases.MessagePosted(internal=False, application_id=a):
+        case cases.MessagePosted(internal=False, application_id=a, author_id=author):
             return (
                 Notice(_K.MESSAGE_POSTED, ToLead(a), f"/applications/{a}", a),
-                Notice(_K.MESSAGE_POSTED, ToAssignee(a), f"/review/{a}", a),
+                Notice(_K.MESSAGE_POSTED, ToDesk(a, author, _TEAM), f"/review/{a}", a),
             )
     return ()
 

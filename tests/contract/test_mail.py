@@ -19,13 +19,16 @@ from gatekeeper import resources
 from gatekeeper.adapters.letters import letter_writer
 from gatekeeper.adapters.mail_log import LogMail
 from gatekeeper.db import tables as t
+from gatekeeper.domain.applications import ApplicationState
 from gatekeeper.domain.errors import MailFailed
 from gatekeeper.domain.notices import Letter, NoticeKind
 from gatekeeper.domain.people import ANONYMOUS
 from gatekeeper.services import outbox, people
+from gatekeeper.services.applications import decisions
 from gatekeeper.services.ports import House, Mailer
+from tests import builders
 from tests.builders import World
-from tests.cast import context
+from tests.cast import Member, context
 
 MAILERS: dict[str, Callable[[], Mailer]] = {"log": LogMail}
 LETTER = Letter("a@uni.example", "[Site] Subject", "A secret address: /verify/zqtokenzq", "id.1")
@@ -143,6 +146,54 @@ def test_of_two_senders_at_once_each_takes_its_own_mails(any_world: World) -> No
         second = act.ephemeral.claim_mail(now.now, 120)
     assert first
     assert not {m.id for m in first} & {m.id for m in second}
+
+
+def owed(world: World, about: str) -> list[tuple[str, str]]:
+    """Return which mails an object owes to whom, by the cast's keys."""
+    keys = {member.id: member.key for member in world.cast}
+    with world.house.db.reading() as read:
+        rows = read.connection.execute(select(t.outbox).where(t.outbox.c.about == about)).all()
+    return sorted((row.kind, keys[row.person_id]) for row in rows)
+
+
+TEAM = ("approver", "approver2", "handler")
+
+
+def test_the_team_hears_of_what_waits_for_a_person_alone(any_world: World, tmp_path: Path) -> None:
+    house, cast = any_world.house, any_world.cast
+    asked = builders.publish_model(house, tmp_path, "lyra-asked", "T2", form=builders.FORM)
+    granted = builders.apply_for(house, cast.applicant, asked)
+    assert granted.state is ApplicationState.APPROVED
+    assert owed(any_world, granted.id) == [("application_received", "applicant")]
+    waiting = builders.apply_for(house, cast.applicant, any_world.models["T4"])
+    assert owed(any_world, waiting.id) == [
+        ("application_received", "applicant"), *(("application_waiting", key) for key in TEAM),
+    ]  # fmt: skip
+
+
+def test_a_message_of_the_lead_reaches_somebody_also_while_nobody_works_on_it(
+    any_world: World,
+) -> None:
+    house, cast = any_world.house, any_world.cast
+    case = builders.apply_for(house, cast.applicant, any_world.models["T3"])
+
+    def told(author: Member) -> list[str]:
+        before = owed(any_world, case.id)
+        decisions.post_message(house, context(author.actor), case.id, "Hello", internal=False)
+        after = owed(any_world, case.id)
+        for one in before:
+            after.remove(one)
+        assert {kind for kind, _ in after} == {"message_posted"}
+        return [key for _, key in after]
+
+    assert told(cast.applicant) == list(TEAM)
+    assert told(cast.approver) == ["applicant"]
+    with house.db.reading() as read:
+        seen = read.applications.by_id(case.id)
+    assert seen is not None
+    decisions.claim(house, context(cast.handler.actor), case.id, seen.version)
+    assert told(cast.applicant) == ["handler"]
+    assert told(cast.approver) == ["applicant", "handler"]
 
 
 def one_time(letters: list[Letter], prefix: str) -> str:

@@ -10,7 +10,7 @@ import pytest
 from gatekeeper.domain.agreements import Change
 from gatekeeper.domain.facts import Fact, codec
 from gatekeeper.domain.facts.agreements import AgreementPublished
-from gatekeeper.domain.facts.applications import MessagePosted
+from gatekeeper.domain.facts.applications import ApplicationSubmitted, MessagePosted
 from gatekeeper.domain.facts.grants import GrantCreated
 from gatekeeper.domain.grants import GrantState
 from gatekeeper.domain.notices import Notice, NoticeKind, ToTeam, owed
@@ -23,7 +23,6 @@ TABLE = """
 PersonRegistered          verify_address>ToPerson
 PasswordSet               password_changed>ToPerson
 PersonSuspended           account_suspended>ToPerson
-ApplicationSubmitted      application_received>ToLead application_waiting>ToTeam
 ApplicationWithdrawn      application_withdrawn>ToAssignee
 InformationRequested      question_asked>ToLead
 ApplicationApprovedFirst  second_approval_waiting>ToTeam
@@ -36,7 +35,7 @@ GrantRevoked              grant_revoked>ToPerson
 """
 OWED = {kind: set(mails) for kind, *mails in map(str.split, TABLE.strip().splitlines())}
 # What they owe depends on their fields: told by the tests below.
-DEPENDS = {"AgreementPublished", "MessagePosted", "GrantCreated"}
+DEPENDS = {"AgreementPublished", "ApplicationSubmitted", "MessagePosted", "GrantCreated"}
 
 
 def mails(fact: Fact) -> set[str]:
@@ -60,9 +59,18 @@ def test_new_terms_are_told_to_those_who_must_accept_them_again(change: Change) 
 def test_a_message_is_told_to_the_other_side_and_a_note_to_nobody() -> None:
     fact = sample("MessagePosted")
     assert isinstance(fact, MessagePosted)
-    both = {"message_posted>ToLead", "message_posted>ToAssignee"}
+    both = {"message_posted>ToLead", "message_posted>ToDesk"}
     assert mails(replace(fact, internal=False)) == both
     assert mails(replace(fact, internal=True)) == set()
+
+
+@pytest.mark.parametrize("awaits_review", [True, False])
+def test_an_application_is_told_to_the_team_when_a_person_must_decide(awaits_review: bool) -> None:
+    fact = sample("ApplicationSubmitted")
+    assert isinstance(fact, ApplicationSubmitted)
+    told = {"application_received>ToLead"}
+    expected = told | {"application_waiting>ToTeam"} if awaits_review else told
+    assert mails(replace(fact, awaits_review=awaits_review)) == expected
 
 
 def test_a_grant_is_told_with_what_it_waits_for() -> None:
@@ -102,5 +110,8 @@ def test_a_mail_leads_to_a_page_and_holds_no_secret(kind: str, fact: Fact, notic
 def test_every_kind_of_mail_is_owed_by_a_fact_or_by_one_of_two_verbs() -> None:
     by_verbs = {NoticeKind.ALREADY_REGISTERED, NoticeKind.RESET_PASSWORD}
     by_facts = {mail.partition(">")[0] for mails in OWED.values() for mail in mails}
-    by_facts |= {"terms_changed", "message_posted", "access_ready", "terms_waiting"}
+    by_facts |= {
+        "terms_changed", "application_received", "application_waiting", "message_posted",
+        "access_ready", "terms_waiting",
+    }  # fmt: skip
     assert {str(k) for k in NoticeKind} == by_facts | {str(k) for k in by_verbs}

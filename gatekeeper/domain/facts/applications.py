@@ -13,7 +13,10 @@ from gatekeeper.domain.sealed import Sealed
 
 @dataclass(frozen=True, slots=True)
 class ApplicationSubmitted:
-    """The lead sealed the answers and sent them, first or again; `form_sha256` names the form."""
+    """The lead sealed the answers and sent them, first or again; `form_sha256` names the form.
+
+    Where no tier of its models asks a person to decide, it does not await a review.
+    """
 
     application_id: ApplicationId
     person_id: PersonId
@@ -22,6 +25,7 @@ class ApplicationSubmitted:
     purpose: Sealed
     answers: Sealed
     public_summary: Sealed
+    awaits_review: bool
 
 
 @dataclass(frozen=True, slots=True)

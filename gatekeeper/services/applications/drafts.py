@@ -233,6 +233,7 @@ def _record_submission(
     form_sha256: str | None,
 ) -> None:
     answers = json.dumps(dict(draft.answers), sort_keys=True, ensure_ascii=False)
+    awaits_review = any(m.tier.is_reviewed for m in models)
     act.record(
         f.ApplicationSubmitted(
             application_id=draft.application_id,
@@ -242,10 +243,11 @@ def _record_submission(
             purpose=ctx.sealed("purpose", draft.purpose.strip()),
             answers=ctx.sealed("answers", answers),
             public_summary=ctx.sealed("public_summary", draft.public_summary.strip()),
+            awaits_review=awaits_review,
         )
     )
     act.ephemeral.delete_draft(draft.application_id)
-    if not any(m.tier.is_reviewed for m in models):
+    if not awaits_review:
         granting.auto_approve(act, ctx, draft.application_id, models)
 
 
