@@ -13,6 +13,7 @@ from pathlib import Path
 
 from flask import Flask, Response, request
 from iso3166 import countries
+from werkzeug.exceptions import InternalServerError
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from gatekeeper import clock, resources
@@ -181,6 +182,8 @@ def create_app(settings: Settings, house: House, session_key: bytes) -> Flask:
 
 def answer_error(error: Exception) -> Response:
     """Answer any exception in the dialect the request was made in."""
+    if isinstance(error, InternalServerError) and isinstance(error.original_exception, Exception):
+        error = error.original_exception  # Flask's wrapping of what no handler had seen
     answer: Callable[[Exception], Response] = page_errors.answer
     if request.path.startswith("/api/v1"):
         answer = api_errors.answer

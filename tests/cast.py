@@ -23,7 +23,7 @@ from gatekeeper.domain.people import (
     SiteRole,
     TokenId,
 )
-from gatekeeper.services import members, people, tokens
+from gatekeeper.services import members, registration, tokens
 from gatekeeper.services.ports import House
 
 NAMESPACE = "northfield"
@@ -124,8 +124,8 @@ def hire_one(house: House, key: str, namespace: str = NAMESPACE) -> Member:
     canary = f"zqperson{key}zq"
     email = f"{canary}@{key}.example"
     name = f"{key.title()} {canary.title()}"
-    typed = people.Registration(email, f"{key}-user", name, f"Institute {canary}", PASSWORD)
-    person_id = people.create_person(
+    typed = registration.Registration(email, f"{key}-user", name, f"Institute {canary}", PASSWORD)
+    person_id = registration.create_person(
         house, context(), typed, verified=key != "stranger", role=_SITE_ROLES.get(key)
     )
     for role in _ROLES.get(key, ()):

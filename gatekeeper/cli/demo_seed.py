@@ -24,7 +24,7 @@ from gatekeeper.domain.applications import ApplicationId, Outcome, RejectReason
 from gatekeeper.domain.catalogue import AgreementId, Visibility
 from gatekeeper.domain.grants import EndReason, GrantCommand
 from gatekeeper.domain.people import OPERATOR, Actor, ActorKind, Context, PersonId, Role, SiteRole
-from gatekeeper.services import agreements, grants, members, people
+from gatekeeper.services import agreements, grants, members, registration
 from gatekeeper.services.applications import decisions, drafts
 from gatekeeper.services.applications.decisions import Decision, VerdictKind
 from gatekeeper.services.ports import House
@@ -89,7 +89,7 @@ def _add_people(seeder: Seeder, plan: Mapping[str, Any]) -> None:
         releases.add_namespace(seeder.house, ctx, row["name"], row["title"])
     for row in plan["person"]:
         key = row.get("key", "")
-        typed = people.Registration(
+        typed = registration.Registration(
             row["email"],
             row["username"],
             row["name"],
@@ -98,7 +98,7 @@ def _add_people(seeder: Seeder, plan: Mapping[str, Any]) -> None:
         )
         role = SiteRole(row["site_role"]) if "site_role" in row else None
         verified = row.get("verified", True)
-        made = people.create_person(seeder.house, ctx, typed, verified=verified, role=role)
+        made = registration.create_person(seeder.house, ctx, typed, verified=verified, role=role)
         seeder.people[row["username"]], seeder.names[row["username"]] = made, row["name"]
         if key:
             seeder.keys[key] = row["username"]

@@ -8,7 +8,7 @@ import click
 
 from gatekeeper.cli.desk import Desk, choice, command, pass_desk
 from gatekeeper.domain.people import SiteRole
-from gatekeeper.services import members, people
+from gatekeeper.services import members, registration
 
 
 @click.group()
@@ -38,8 +38,8 @@ def add(
 ) -> None:
     """Open an account; without a password file its person asks for a reset."""
     password = password_file.read_text().strip() if password_file is not None else ""
-    typed = people.Registration(email, username, name, affiliation, password)
-    made = people.create_person(
+    typed = registration.Registration(email, username, name, affiliation, password)
+    made = registration.create_person(
         desk.house, desk.context(), typed, verified=verified, role=SiteRole(role) if role else None
     )
     click.echo(made)

@@ -12,7 +12,7 @@ from gatekeeper import app
 from gatekeeper.cli.desk import BROKEN, Desk, as_json, command, lock_data, pass_desk
 from gatekeeper.db import migrations
 from gatekeeper.db.engine import make_engine
-from gatekeeper.services import people, storage
+from gatekeeper.services import registration, storage
 from gatekeeper.settings import SettingsError, load, masked
 
 data_option = click.option(
@@ -33,7 +33,7 @@ def init(desk: Desk, data: Path | None) -> None:
     desk.data.mkdir(parents=True, exist_ok=True, mode=0o750)
     app.make_keys(desk.data)
     _upgrade(desk)
-    token = people.first_admin_token(desk.house, desk.context())
+    token = registration.first_admin_token(desk.house, desk.context())
     address = f"{settings.site.public_url.rstrip('/')}/register/{token}"
     click.echo(f"{desk.data} is set up. Start the server: gatekeeper --data {desk.data} serve")
     click.echo("Then open this address once, within a day, to make the first administrator:")

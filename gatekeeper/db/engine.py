@@ -53,6 +53,7 @@ def make_engine(url: str, *, pool_size: int = 10, busy_seconds: float = 5.0) -> 
     timeouts = f"-c lock_timeout={int(busy_seconds * 1000)} -c statement_timeout=30000"
     return create_engine(
         url,
+        hide_parameters=True,  # an error's text goes to the log, and parameters are people's
         pool_size=pool_size,
         max_overflow=pool_size,
         pool_timeout=busy_seconds,
@@ -64,6 +65,7 @@ def make_engine(url: str, *, pool_size: int = 10, busy_seconds: float = 5.0) -> 
 def _sqlite(url: str, pool_size: int, busy_seconds: float) -> Engine:
     engine = create_engine(
         url,
+        hide_parameters=True,
         poolclass=QueuePool,
         pool_size=pool_size,
         max_overflow=4 * pool_size,

@@ -486,6 +486,21 @@ idempotency_keys = Table(
     Index("ix_idempotency_keys_at", "at"),
 )
 
+# Who asked for an account and has not proven the address yet.
+registrants = Table(
+    "registrants",
+    metadata,
+    _id(),
+    Column("email", Text, nullable=False, unique=True),
+    Column("username", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("affiliation", Text, nullable=False),
+    Column("password", Text, nullable=False),
+    Column("expires_at", Moment, nullable=False),
+    Index("ix_registrants_username", "username"),
+    Index("ix_registrants_expires_at", "expires_at"),
+)
+
 # What `publish` already hashed: a re-run after a kill reads only what changed.
 publish_marks = Table(
     "publish_marks",
@@ -505,6 +520,7 @@ EPHEMERAL = (
     token_uses,
     counters,
     idempotency_keys,
+    registrants,
     publish_marks,
 )
 LEDGER = (entries, leaves, mentions, unsequenced, tree)

@@ -23,6 +23,7 @@ from gatekeeper.db.engine import storage_faults
 from gatekeeper.db.ephemeral import Ephemeral
 from gatekeeper.db.grants import GrantReader
 from gatekeeper.db.people import PeopleReader
+from gatekeeper.db.registrants import Registrants
 from gatekeeper.domain import notices
 from gatekeeper.domain.errors import Busy
 from gatekeeper.domain.facts import Fact
@@ -42,6 +43,7 @@ class Readers:
         self.grants = GrantReader(connection, entry_key)
         self.audit = AuditReader(connection, entry_key)
         self.ephemeral = Ephemeral(connection)
+        self.registrants = Registrants(connection)
 
 
 class Act(Readers):
@@ -57,8 +59,8 @@ class Act(Readers):
     def record(self, *facts: Fact) -> None:
         """Make the facts true: projection, ledger entry and owed mail of each, in order.
 
-        Raises: Conflict when a compare-and-set finds another version; whatever it raises, leaving
-        the act by the exception undoes everything.
+        Raises: Conflict when a row to change is not there as the fact takes it to be; whatever it
+        raises, leaving the act by the exception undoes everything.
         """
         for fact in facts:
             stamp = ledger.Stamp(self._context.event_id(), self._context)

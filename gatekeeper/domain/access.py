@@ -239,6 +239,8 @@ def _verified(q: _Question) -> Clause | None:
         return None
     if q.is_open:
         return Clause("verified_address", title, ClauseState.NOT_NEEDED, "open to everybody")
+    if not q.model.tier.needs(Requirement.VERIFIED_ADDRESS):
+        return Clause("verified_address", title, ClauseState.NOT_NEEDED, "not asked for")
     person = q.standing.person
     if person is not None and person.is_verified:
         return Clause("verified_address", title, ClauseState.MET, "yes", fact=person.id)

@@ -46,7 +46,7 @@ class NoticeKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ToPerson:
-    """One person by id."""
+    """One person by id, who may be still to come (a registrant) or nobody at all."""
 
     person_id: PersonId
 

@@ -126,3 +126,7 @@ def _check_sense(tier: Tier) -> None:
         raise TierError(f"tier {tier.code}: 'approval' and approvals must agree")
     if tier.is_reviewed and not tier.is_granted:
         raise TierError(f"tier {tier.code}: an approval needs grant_days above 0")
+    if tier.requirements - {Requirement.NOT_DISTRIBUTED} and not tier.needs(Requirement.ACCOUNT):
+        raise TierError(f"tier {tier.code}: whoever must meet a requirement needs an 'account'")
+    if tier.is_granted and not tier.needs(Requirement.VERIFIED_ADDRESS):
+        raise TierError(f"tier {tier.code}: a grant needs a 'verified_address'")

@@ -43,6 +43,8 @@ class Ready:
     model: Model
     revision: Revision
     file: File
+    counted_for: str  # a person's id; '' for bytes of open models: no trail of who reads them
+    at: datetime
 
 
 class NoSuchRevision(NotFound):
@@ -74,27 +76,33 @@ def request_file(house: House, ctx: Context, ref: FileRef) -> Ready:
     return _fetch(house, ctx, ref, serves=True)
 
 
-def _fetch(house: House, ctx: Context, ref: FileRef, *, serves: bool) -> Ready:
+def _fetch(
+    house: House, ctx: Context, ref: FileRef, *, serves: bool, through: Link | None = None
+) -> Ready:
     with house.db.reading() as read:
         person = access.person_of(read, ctx)
-        judged, ready = _decide(read, person, ref, ctx.now)
+        judged, ready = _decide(read, person, ref, ctx.now, through)
         owed = _owes_entry(read, judged, ready, serves, ctx.now)
     if owed:
         with house.db.acting(ctx) as act:
             # Decided again under the lock: a revocation that committed first is seen, one that
             # comes later waits for this entry.
-            judged, ready = _decide(act, person, ref, ctx.now, lock=True)
+            judged, ready = _decide(act, person, ref, ctx.now, through, lock=True)
             if _owes_entry(act, judged, ready, serves, ctx.now):
                 _record(act, judged, ready, ctx.now)
     if ready is None:
         raise access.refusal(judged)
-    if serves:
-        _count(house, judged, ready, hour_of(ctx.now))
     return ready
 
 
 def _decide(
-    read: Readers, person: Person | None, ref: FileRef, now: datetime, *, lock: bool = False
+    read: Readers,
+    person: Person | None,
+    ref: FileRef,
+    now: datetime,
+    through: Link | None = None,
+    *,
+    lock: bool = False,
 ) -> tuple[Judged, Ready | None]:
     """Ask the rule about one file; nothing is ready where its verdict says no."""
     model = read.catalogue.model(ref.namespace, ref.name)
@@ -103,17 +111,34 @@ def _decide(
     judged = access.judge(read, person, model, now, Fetch(ref.path), lock=lock)
     if not decide(judged.standing, model, See(), now).allowed:
         raise NotFound("no such model")
-    return judged, _find(read, model, ref) if judged.verdict.allowed else None
+    if not judged.verdict.allowed:
+        return judged, None
+    ready = _find(read, judged, ref, now)
+    if through is not None:
+        _check_link(through, judged, ready)
+    return judged, ready
 
 
-def _find(read: Readers, model: Model, ref: FileRef) -> Ready:
+def _check_link(link: Link, judged: Judged, ready: Ready) -> None:
+    """Raise BadLink where the grant or the file it was made for is not what it was."""
+    if ready.file.sha256 != link.sha256:
+        raise BadLink("this link leads nowhere any more")
+    live = {grant.id for grant in judged.standing.grants if grant.opens(ready.at)}
+    if link.grant_id is not None and link.grant_id not in live:
+        raise BadLink("the access this link was made for has ended", expired=True)
+
+
+def _find(read: Readers, judged: Judged, ref: FileRef, now: datetime) -> Ready:
+    model = judged.model
     revision = read.catalogue.revision(model.id, ref.revision)
     if revision is None:
         raise NoSuchRevision(f"{model.full_name} has no revision {ref.revision}")
     file = read.catalogue.file(revision.id, ref.path)
     if file is None:
         raise NoSuchFile(f"{ref.path} is not in {revision.id}", revision.id)
-    return Ready(model, revision, file)
+    person = judged.standing.person
+    named = person.id if person is not None and judged.verdict.basis is not Basis.OPEN else ""
+    return Ready(model, revision, file, named, now)
 
 
 def _owes_entry(
@@ -156,11 +181,10 @@ def _record(act: Act, judged: Judged, ready: Ready | None, now: datetime) -> Non
     )
 
 
-def _count(house: House, judged: Judged, ready: Ready, hour: datetime) -> None:
-    # Bytes of open models are counted for everybody together: no trail of who reads them.
-    person = judged.standing.person
-    named = person.id if person is not None and judged.verdict.basis is not Basis.OPEN else ""
-    house.tally.add(named, ready.model.id, ready.file.sha256, hour, ready.file.size_bytes)
+def count(house: House, ready: Ready, size_bytes: int) -> None:
+    """Count one answer that offers so many bytes of the file."""
+    hour = hour_of(ready.at)
+    house.tally.add(ready.counted_for, ready.model.id, ready.file.sha256, hour, size_bytes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,8 +279,8 @@ def _claim(link: Link) -> Claim:
 def redeem(house: House, ctx: Context, token: str, *, serves: bool) -> Ready:
     """Decide one request by a signed address, as for the person it was made for.
 
-    Raises: BadLink for a token that is not exactly one of ours or has expired (`expired`);
-    otherwise as `request_file`: the grant, and not the link, is the right.
+    Raises: BadLink for a token that is not exactly one of ours, or has expired, as it does with the
+    grant it was made under (`expired`); otherwise as `request_file`: the grant is the right.
     """
     link, claim = _read_link(house, token)
     check_times(claim, ctx.now)
@@ -268,10 +292,7 @@ def redeem(house: House, ctx: Context, token: str, *, serves: bool) -> Ready:
     holder = Context(
         actor=_as_holder(link), now=ctx.now, fresh=ctx.fresh, request_id=ctx.request_id
     )
-    ready = _fetch(house, holder, ref, serves=serves)
-    if ready.file.sha256 != link.sha256:
-        raise BadLink("this link leads nowhere any more")
-    return ready
+    return _fetch(house, holder, ref, serves=serves, through=link)
 
 
 def renew(house: House, ctx: Context, token: str) -> str:

@@ -7,13 +7,15 @@ carry a secret, made here and kept nowhere: proving an address and resetting a p
 from __future__ import annotations
 
 from gatekeeper.db.outbox import OwedMail
+from gatekeeper.db.registrants import Registrant
 from gatekeeper.db.unit_of_work import Readers
 from gatekeeper.domain.errors import MailFailed
 from gatekeeper.domain.links import Claim, Purpose
 from gatekeeper.domain.notices import Letter, NoticeKind
 from gatekeeper.domain.people import Context, Person
-from gatekeeper.services.people import RESET_SECONDS, VERIFY_SECONDS
+from gatekeeper.services.people import RESET_SECONDS
 from gatekeeper.services.ports import House
+from gatekeeper.services.registration import VERIFY_SECONDS
 
 LEASE_SECONDS = 120
 
@@ -44,7 +46,9 @@ def _deliver_one(house: House, ctx: Context, mail: OwedMail) -> bool:
 def _write(house: House, ctx: Context, mail: OwedMail) -> Letter | None:
     """Write one mail; None when its person was erased or nothing is left to say."""
     with house.db.reading() as read:
-        person = read.people.by_id(mail.person_id)
+        person = read.people.by_id(mail.person_id) or read.registrants.by_id(
+            mail.person_id, ctx.now
+        )
         if person is None or not person.email or _is_moot(mail, person):
             return None
         page = house.policy.public_url + _page(house, ctx, read, mail, person)
@@ -58,14 +62,20 @@ def _write(house: House, ctx: Context, mail: OwedMail) -> Letter | None:
     return Letter(person.email, subject, text, f"{mail.event_id}.{mail.id}")
 
 
-def _is_moot(mail: OwedMail, person: Person) -> bool:
+def _is_moot(mail: OwedMail, person: Person | Registrant) -> bool:
     """Say whether what the mail asks was done meanwhile."""
-    return mail.kind is NoticeKind.VERIFY_ADDRESS and person.is_verified
+    is_verified = isinstance(person, Person) and person.is_verified
+    return mail.kind is NoticeKind.VERIFY_ADDRESS and is_verified
 
 
-def _page(house: House, ctx: Context, read: Readers, mail: OwedMail, person: Person) -> str:
-    email, password = read.people.commitments(person.id)
+def _page(
+    house: House, ctx: Context, read: Readers, mail: OwedMail, person: Person | Registrant
+) -> str:
     now = int(ctx.now.timestamp())
+    if isinstance(person, Registrant):  # whose row and id are new with each registration
+        claim = Claim(ctx.fresh(12).hex(), person.id, "", now, now + VERIFY_SECONDS)
+        return "/verify/" + house.links.sign(Purpose.VERIFY, claim)
+    email, password = read.people.commitments(person.id)
     match mail.kind:
         case NoticeKind.VERIFY_ADDRESS:
             claim = Claim(ctx.fresh(12).hex(), person.id, email, now, now + VERIFY_SECONDS)

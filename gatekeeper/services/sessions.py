@@ -99,6 +99,7 @@ def sweep(house: House, ctx: Context) -> None:
     """Delete what has ended."""
     with house.db.acting(ctx) as act:
         act.ephemeral.sweep(ctx.now, ctx.now - timedelta(days=1))
+        act.registrants.sweep(ctx.now)
 
 
 def _prolong(house: House, ctx: Context, row: SessionRow) -> SessionRow:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from datetime import timedelta
 
+from gatekeeper.domain.access import Reason, Refused
 from gatekeeper.domain.errors import BadCredentials, NotAllowed, NotFound, invalid
 from gatekeeper.domain.facts import people as f
 from gatekeeper.domain.people import (
@@ -29,7 +30,8 @@ def create(
 ) -> tuple[AccessToken, str]:
     """Make an access token; the text is returned once and stored nowhere.
 
-    Raises: Invalid for a name, scope or life out of bounds; NotAllowed for another's account.
+    Raises: Invalid for a name, scope or life out of bounds; NotAllowed for another's account;
+    Refused(email_unverified): whoever has the address by and by would not know of the token.
     """
     label = " ".join(name.split())
     if not 1 <= len(label) <= 80:
@@ -41,8 +43,11 @@ def create(
     text = write_token(ctx.fresh(32))
     token_id = TokenId(ctx.new_id("tok"))
     with house.db.acting(ctx) as act:
-        if act.people.by_id(person_id, lock=True) is None:
+        person = act.people.by_id(person_id, lock=True)
+        if person is None:
             raise NotFound("no such person")
+        if not ctx.actor.is_operator and not person.is_verified:
+            raise Refused(Reason.EMAIL_UNVERIFIED)
         act.record(
             f.TokenCreated(
                 token_id=token_id,

@@ -33,4 +33,4 @@ def signed_file(token: str, filename: str) -> Response:  # noqa: ARG001  cosmeti
         response = redirect(fresh, 302)
         assert isinstance(response, Response)  # noqa: S101  Flask's redirect gives its own
         return response
-    return streaming.send(ready.file, ready.file.sha256)
+    return streaming.send(ready, ready.file.sha256)

@@ -15,12 +15,14 @@ from flask import Flask, Request, Response, g, request, session
 from flask.sessions import SessionInterface, SessionMixin
 from flask_login import LoginManager, current_user, login_user, logout_user
 from werkzeug.datastructures import CallbackDict
+from werkzeug.exceptions import HTTPException
 
-from gatekeeper.domain.errors import BadCredentials
+from gatekeeper.domain.errors import BadCredentials, GatekeeperError
 from gatekeeper.domain.people import ANONYMOUS, SYSTEM, Actor, ActorKind, Context, Person, PersonId
 from gatekeeper.services import sessions, tokens
 from gatekeeper.web.wiring import house, new_context, wiring
 
+_WITHOUT_SESSION = ("/static/", "/healthz", "/readyz", "/api/v1/")
 _PERSON = "_user_id"  # the key under which Flask-Login keeps the person's id
 
 
@@ -52,10 +54,16 @@ class DatabaseSessions(SessionInterface):
     def open_session(self, app: Flask, request: Request) -> ServerSession:
         """Read the session of the cookie; any other value begins an empty one."""
         session_id = request.cookies.get(self.get_cookie_name(app), "")
-        if not session_id or request.path.startswith("/static/"):
+        if not session_id or request.path.startswith(_WITHOUT_SESSION):
             return ServerSession()
         g.setdefault("request_id", "")
-        row = sessions.find(house(), new_context(SYSTEM), session_id)
+        try:
+            # To the end first: a session that is ended while a slow body comes in has ended.
+            request.get_data(parse_form_data=True)
+            row = sessions.find(house(), new_context(SYSTEM), session_id)
+        except (GatekeeperError, HTTPException) as error:
+            g.session_fault = error  # Flask would answer 500 for it here
+            return ServerSession()
         if row is None:
             return ServerSession()
         payload = json.loads(row.payload)
@@ -118,6 +126,13 @@ def install(app: Flask) -> None:
     manager.session_protection = None
     manager.user_loader(lambda person_id: SessionUser(PersonId(person_id)))
     manager.init_app(app)
+    app.before_request(_raise_session_fault)
+
+
+def _raise_session_fault() -> None:
+    fault: Exception | None = g.get("session_fault")
+    if fault is not None:
+        raise fault
 
 
 def sign_in(person: Person) -> None:
@@ -158,6 +173,7 @@ def bearer_context() -> Context:
     Raises: BadCredentials, as `context_for`.
     """
     if "bearer_context" not in g:
+        request.get_data()  # to the end first: a token revoked while a slow body comes in is dead
         g.bearer_context = new_context(_bearer() or ANONYMOUS)
     found: Context = g.bearer_context
     return found

@@ -20,6 +20,8 @@ from werkzeug.http import parse_if_range_header, parse_range_header, unquote_eta
 from werkzeug.wsgi import wrap_file
 
 from gatekeeper.domain.catalogue import File
+from gatekeeper.services import downloads
+from gatekeeper.services.downloads import Ready
 from gatekeeper.services.ports import ByteSource
 from gatekeeper.web.wiring import house, wiring
 
@@ -44,11 +46,12 @@ class HeldSlice:
             self._give_back()
 
 
-def send(file: File, etag: str) -> Response:
+def send(ready: Ready, etag: str) -> Response:
     """Answer this GET or HEAD with the file, or the part of it the Range header names.
 
     `etag` is without quotes. Raises: Busy when every download place is taken.
     """
+    file = ready.file
     headers = file_headers(file, etag)
     if _is_known(etag):
         return Response(status=304, headers=headers)
@@ -68,6 +71,7 @@ def send(file: File, etag: str) -> Response:
     except BaseException:
         give_back()
         raise
+    downloads.count(house(), ready, end - start)
     held = HeldSlice(source, give_back)
     body = wrap_file(request.environ, held, BLOCK_BYTES)  # type: ignore[arg-type]
     return Response(body, status=status, headers=headers, direct_passthrough=True)

@@ -21,10 +21,11 @@ from itsdangerous import Signer, URLSafeSerializer, URLSafeTimedSerializer
 
 from gatekeeper.adapters.tokens_signed import SignedTokens
 from gatekeeper.domain.errors import BadLink
+from gatekeeper.domain.grants import EndReason, GrantCommand
 from gatekeeper.domain.links import Claim, Purpose
-from gatekeeper.services import audit, downloads
+from gatekeeper.services import audit, downloads, grants
 from gatekeeper.services.ports import House
-from tests.builders import World
+from tests.builders import World, grant
 from tests.cast import Member, context
 from tests.rooms import depth
 
@@ -236,6 +237,17 @@ def test_a_link_whose_claim_was_prolonged_ends_when_it_was_issued_to_end(
     late = context(now=link.expires_at + timedelta(seconds=1))
     with pytest.raises(BadLink):
         downloads.redeem(world.house, late, prolonged, serves=True)
+
+
+def test_a_link_ends_with_its_grant_also_when_another_grant_follows(
+    world: World, token: str
+) -> None:
+    member = world.cast.researcher
+    (first,) = grants.mine(world.house, context(member.actor))
+    grants.change(world.house, context(), first.id, GrantCommand.REVOKE, EndReason.ERROR, "")
+    grant(world.house, member, world.models["T3"], world.cast.approver)
+    assert opens(world.house, token_of(world, member))
+    assert not opens(world.house, token)
 
 
 def test_over_http_a_forged_link_is_refused_without_a_byte_of_the_file(

@@ -11,6 +11,8 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,7 +25,11 @@ from gatekeeper.domain.ledger import EntryFilter
 from gatekeeper.services import audit, downloads, grants
 from gatekeeper.services.applications import decisions, drafts
 from gatekeeper.services.applications.decisions import Decision, VerdictKind
+from gatekeeper.services.applications.drafts import Submission
+from gatekeeper.services.downloads import IssuedLink
 from gatekeeper.services.ports import House
+from gatekeeper.services.publishing import revisions
+from gatekeeper.services.publishing.revisions import Target
 from tests import builders
 from tests.builders import World
 from tests.cast import Member, context
@@ -172,6 +178,59 @@ def test_an_approval_and_a_withdrawal_at_once_have_one_outcome(
         seen[str(now.state)] += 1
         end(world.house, cast.approver, found)
     say(capsys, arena, "approve against withdraw", seen)
+
+
+def test_a_submission_and_a_withdrawal_at_once_have_one_outcome(
+    arena: Arena, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """After a question: whatever was acknowledged last is how the case stands."""
+    world, cast, seen = arena.world, arena.world.cast, Counter[str]()
+    ctx = context(cast.applicant.actor)
+    for turn in range(ROUNDS):
+        case = builders.apply_for(world.house, cast.applicant, world.models["T3"])
+        question = Decision(VerdictKind.ASK, case.version, note="Which data?")
+        decisions.decide(world.house, context(cast.handler.actor), case.id, question)
+        here, there = arena.sides(turn)
+        answers = race(
+            lambda house=here, case=case: drafts.submit(house, ctx, case.id, Submission()),  # type: ignore[misc]
+            lambda house=there, case=case: drafts.withdraw(house, ctx, case.id, None),  # type: ignore[misc]
+        )
+        with world.house.db.reading() as read:
+            now = read.applications.by_id(case.id)
+        assert now is not None
+        # A submitted case may still be withdrawn; a withdrawn one is never submitted.
+        withdrawn = isinstance(answers[1], Application)
+        assert withdrawn, answers
+        assert now.state is ApplicationState.WITHDRAWN, answers
+        first = isinstance(answers[0], Application)
+        seen["submitted, then withdrawn" if first else "withdrawn first"] += 1
+    say(capsys, arena, "submit against withdraw", seen)
+
+
+def test_links_for_one_path_at_once_are_all_issued(
+    arena: Arena, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    world, cast, seen = arena.world, arena.world.cast, Counter[str]()
+    members = (cast.applicant, cast.pending, cast.researcher)
+    for turn in range(depth(5, 50)):
+        name = f"path-{turn}.bin"
+        folder = builders.write_files(tmp_path / f"t1-{turn}", "lyra-t1")
+        (folder / name).write_bytes(b"x" * (turn + 1))
+        target = Target(
+            namespace="northfield", name="lyra-t1", release="lyra", tier=world.house.tiers["T1"]
+        )
+        revisions.publish(world.house, context(), folder, target)
+        ref = world.ref("T1", name)
+        sides = [*arena.sides(turn), arena.world.house]
+        answers = race(
+            *(
+                partial(downloads.issue_link, house, context(member.actor), ref)
+                for house, member in zip(sides, members, strict=True)
+            )
+        )
+        assert all(isinstance(a, IssuedLink) for a in answers), answers
+        seen["issued to all three"] += 1
+    say(capsys, arena, "link against link", seen)
 
 
 @dataclass(slots=True)

@@ -50,6 +50,22 @@ def test_without_a_database_every_door_says_503_and_when_to_come_back(
     assert is_unavailable(answer), (answer.status_code, answer.get_data()[:300])
 
 
+@pytest.mark.parametrize(
+    "path",
+    ["/", "/account", "/api/v1/models", "/api/models/northfield/lyra-t0", "/d/token/file",
+     f"/northfield/lyra-t3/resolve/main/{WEIGHTS}"],
+)  # fmt: skip
+def test_without_a_database_a_browser_that_was_signed_in_is_told_so_and_stays_so(
+    dead: Flask, path: str
+) -> None:
+    client = dead.test_client()
+    client.set_cookie("gk_session", "s" * 43)
+    answer = client.get(path)
+    assert is_unavailable(answer), (answer.status_code, answer.get_data()[:300])
+    assert "Set-Cookie" not in answer.headers
+    assert client.get("/healthz").status_code == 200
+
+
 def test_without_a_database_the_process_is_alive_and_not_ready(dead: Flask) -> None:
     client = dead.test_client()
     assert client.get("/healthz").status_code == 200

@@ -71,6 +71,15 @@ def test_a_reviewed_tier_needs_a_time_for_its_grants() -> None:
         read_tiers(wrong)
 
 
+@pytest.mark.parametrize(
+    "requirements", [["agreements"], ["verified_address"], ["account", "agreements"]]
+)
+def test_a_tier_that_could_not_be_judged_stops_the_start(requirements: list[str]) -> None:
+    row = {**table()["T2"], "requirements": requirements}
+    with pytest.raises(TierError, match="tier X"):
+        read_tiers({"X": row})
+
+
 def test_an_unknown_tier_is_named_with_those_that_are_known() -> None:
     with pytest.raises(TierError, match=r"T7.*T0"):
         read_tiers(table())["T7"]

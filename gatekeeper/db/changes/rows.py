@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Table, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Table, insert, update
+from sqlalchemy.dialects import postgresql, sqlite
 
 from gatekeeper.db import tables as t
 from gatekeeper.domain.errors import Conflict
@@ -23,11 +24,10 @@ def sealed(name: str, value: Sealed) -> dict[str, str | None]:
 
 def keep(connection: Connection, content: Content) -> str:
     """Keep a public text once under its digest; return the digest."""
-    known = connection.execute(
-        select(t.contents.c.sha256).where(t.contents.c.sha256 == content.sha256)
-    ).one_or_none()
-    if known is None and content.body is not None:
-        connection.execute(insert(t.contents).values(sha256=content.sha256, body=content.body))
+    if content.body is not None:
+        dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
+        row = dialect.insert(t.contents).values(sha256=content.sha256, body=content.body)
+        connection.execute(row.on_conflict_do_nothing())
     return content.sha256
 
 

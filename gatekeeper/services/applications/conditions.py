@@ -14,9 +14,11 @@ from gatekeeper.domain.applications import Application, ApplicationState, Draft,
 from gatekeeper.domain.catalogue import Availability, Model
 from gatekeeper.domain.errors import Conflict, FieldError, Invalid, NotFound, invalid
 from gatekeeper.domain.forms import Form, check_answers, read_form
+from gatekeeper.domain.grants import GrantState
 from gatekeeper.domain.people import Context, Person
 from gatekeeper.domain.tiers import Requirement
 from gatekeeper.services import access
+from gatekeeper.services.access import Judged
 from gatekeeper.services.ports import House
 
 MAX_MODELS = 10
@@ -60,18 +62,19 @@ def check_submission(
     check_models(models)
     if application is None:
         check_one_form(models)
-    for model in models:
-        access.find_model(act, ctx, model.namespace, model.name)
-        _check_one_open(act, ctx, person, model, application)
+    seen = access.visible(act, person, models, ctx.now)
+    if len(seen) != len(models):
+        raise NotFound("no such model")
+    for judged in seen:
+        _check_one_open(ctx, judged, application)
     _check_form(house, draft, forms_of(act, models, application))
-    _check_terms(act, person, models)
+    for judged in seen:
+        _check_terms(judged)
 
 
-def _check_one_open(
-    act: Act, ctx: Context, person: Person, model: Model, application: Application | None
-) -> None:
+def _check_one_open(ctx: Context, judged: Judged, application: Application | None) -> None:
     """One open application a person and model, none while access lasts, and a way back (G-one)."""
-    newest = act.applications.newest_for(person.id, model.id)
+    model, newest = judged.model, judged.standing.application
     if newest is not None and (application is None or newest.id != application.id):
         if newest.is_open:
             raise Conflict(
@@ -82,8 +85,18 @@ def _check_one_open(
         refused = newest.state is ApplicationState.REJECTED
         if refused and not may_reapply(newest, ctx.now.date()):
             raise Refused(Reason.REJECTED, model=model.full_name, application_id=newest.id)
-    if any(g.opens(ctx.now) for g in act.grants.for_model(person.id, model.id)):
+    if any(grant.opens(ctx.now) for grant in judged.standing.grants):
         raise invalid("models", f"you hold access to {model.full_name} already")
+    _check_not_taken_away(ctx, judged)
+
+
+def _check_not_taken_away(ctx: Context, judged: Judged) -> None:
+    """Refuse what would give back by itself what a person took: only a person gives it again."""
+    states = {grant.state(ctx.now) for grant in judged.standing.grants}
+    if GrantState.SUSPENDED in states:
+        raise Refused(Reason.GRANT_SUSPENDED, model=judged.model.full_name)
+    if GrantState.REVOKED in states and not judged.model.tier.is_reviewed:
+        raise Refused(Reason.GRANT_REVOKED, model=judged.model.full_name)
 
 
 def _check_form(house: House, draft: Draft, form: Form | None) -> None:
@@ -96,15 +109,14 @@ def _check_form(house: House, draft: Draft, form: Form | None) -> None:
         raise Invalid(*errors)
 
 
-def _check_terms(act: Act, person: Person, models: Sequence[Model]) -> None:
-    for model in models:
-        terms = act.agreements.terms_of(person.id, model.agreements)
-        for state, reason in (
-            (TermsState.OUTDATED, Reason.TERMS_OUTDATED),
-            (TermsState.MISSING, Reason.TERMS_MISSING),
-        ):
-            if state in terms.values():
-                raise Refused(reason, model=model.full_name)
+def _check_terms(judged: Judged) -> None:
+    states = set((judged.standing.terms or {}).values())
+    for state, reason in (
+        (TermsState.OUTDATED, Reason.TERMS_OUTDATED),
+        (TermsState.MISSING, Reason.TERMS_MISSING),
+    ):
+        if state in states:
+            raise Refused(reason, model=judged.model.full_name)
 
 
 def forms_of(

@@ -116,8 +116,8 @@ def submit(
     with house.db.acting(ctx) as act:
         person = current(act, ctx)
         person = act.people.by_id(person.id, lock=True) or person
-        draft = _open_draft(act, ctx, application_id, submission.version)
         application = act.applications.by_id(application_id, lock=True)
+        draft = _open_draft(act, ctx, application_id, submission.version)
         models = list(act.catalogue.models_by_id(draft.models).values())
         for agreement_id, signing in submission.signings.items():
             agreements.sign(act, ctx, person, agreement_id, signing, models[0])

@@ -14,11 +14,11 @@ from flask import Blueprint, Response, jsonify, request
 from werkzeug.exceptions import MethodNotAllowed
 from werkzeug.exceptions import NotFound as NoSuchAddress
 
-from gatekeeper.domain.catalogue import Revision
+from gatekeeper.domain.catalogue import File, Revision
 from gatekeeper.domain.errors import BadCredentials, NotAllowed, NotFound
 from gatekeeper.domain.people import Role
-from gatekeeper.services import access, catalogue, downloads, profile
-from gatekeeper.services.catalogue import Contents
+from gatekeeper.services import access, catalogue, contents, downloads, profile
+from gatekeeper.services.contents import Contents, Head
 from gatekeeper.web import streaming
 from gatekeeper.web.hub import card as cards
 from gatekeeper.web.hub import parse, rawpath, wire
@@ -44,7 +44,7 @@ def resolve_file(namespace: str, name: str, revision: str, path: str) -> Respons
     ref = parse.file_ref(namespace, name, revision, path)
     fetch = downloads.look if request.method == "HEAD" else downloads.request_file
     ready = fetch(house(), ctx, ref)
-    response = streaming.send(ready.file, ready.file.hub_etag)
+    response = streaming.send(ready, ready.file.hub_etag)
     response.headers["X-Repo-Commit"] = ready.revision.id
     return response
 
@@ -66,7 +66,9 @@ def no_such_repository(**_: str) -> Response:
 def model_info(namespace: str, name: str, revision: str = "main") -> Response:
     """Describe a model at a revision."""
     found = _contents(namespace, name, revision)
-    info = wire.model_info(found, cards.read(catalogue.card(house(), found)))
+    size = sum(file.size_bytes for file in found.files)
+    card = _card(contents.readme_of(found.files))
+    info = wire.model_info(found.model, found.revision, size, card)
     info["siblings"] = wire.siblings(found.files, blobs=parse.flag("blobs"))
     if parse.flag("securityStatus"):
         info["securityRepoStatus"] = {"scansDone": False, "filesWithIssues": []}
@@ -90,7 +92,8 @@ def list_models() -> Response:
         after=parse.place(order),
         limit=parse.limit(),
     )
-    heads = catalogue.heads(house(), models)
+    shows_files = parse.flag("full") or "siblings" in parse.texts("expand")
+    heads = contents.heads(house(), models, with_files=shows_files)
     listed = [info for found in heads if (info := _listed(found)) is not None]
     response = jsonify(listed)
     if after is not None:
@@ -98,10 +101,11 @@ def list_models() -> Response:
     return response
 
 
-def _listed(found: Contents) -> wire.Json | None:
+def _listed(found: Head) -> wire.Json | None:
     """Describe a model as an item of a list; None when a filter leaves it out."""
-    card = cards.read(catalogue.card(house(), found))
-    info = wire.model_info(found, card)
+    info = wire.model_info(
+        found.judged.model, found.revision, found.size_bytes, _card(found.readme)
+    )
     task = parse.text("pipeline_tag")
     wanted = {*parse.texts("filter"), *([task] if task else [])}
     if not wanted <= set(info["tags"]) or any(name in request.args for name in UNKNOWN_FILTERS):
@@ -124,13 +128,13 @@ def list_tree(namespace: str, name: str, revision: str, path: str = "") -> Respo
     folder = parse.path(path.rstrip("/"), at) if path.strip("/") else ""
     if not tree.has_folder(folder):
         raise downloads.NoSuchFile(f"no folder {folder}", at)
-    entries = tree.entries(folder, recursive=parse.flag("recursive"))
     after = "".join(parse.cursor() or [])
-    rest = [entry for entry in entries if entry["path"] > after]
+    paths = tree.paths(folder, recursive=parse.flag("recursive"))
+    rest = [path for path in paths if path > after]
     size = parse.limit(TREE_PAGE)
-    response = jsonify(rest[:size])
+    response = jsonify(tree.entries(rest[:size]))
     if len(rest) > size:
-        response.headers["Link"] = parse.next_link([rest[size - 1]["path"]])
+        response.headers["Link"] = parse.next_link([rest[size - 1]])
     response.headers["X-Repo-Commit"] = at
     return response
 
@@ -139,13 +143,13 @@ def list_tree(namespace: str, name: str, revision: str, path: str = "") -> Respo
 def paths_info(namespace: str, name: str, revision: str) -> Response:
     """Describe the paths of a form; what does not exist is left out."""
     found = _contents(namespace, name, revision)
-    return jsonify(_tree(found).some(parse.texts("paths")))
+    return jsonify(_tree(found).entries([path.strip("/") for path in parse.texts("paths")]))
 
 
 @blueprint.get(f"{MODEL}/refs")
 def list_refs(namespace: str, name: str) -> Response:
     """List branches and tags."""
-    found = catalogue.refs(house(), context_for(), *parse.repository(namespace, name))
+    found = contents.refs(house(), context_for(), *parse.repository(namespace, name))
     return jsonify(wire.refs(found, with_requests=parse.flag("include_prs")))
 
 
@@ -153,7 +157,7 @@ def list_refs(namespace: str, name: str) -> Response:
 def list_commits(namespace: str, name: str, revision: str) -> Response:
     """List the line of revisions, newest first; the next page is that of the last one's parent."""
     found = _contents(namespace, name, (parse.cursor() or [revision])[0])
-    line = catalogue.history(house(), found)
+    line = contents.history(house(), found)
     shown: list[Revision] = line[: parse.limit()]
     response = jsonify([wire.commit(revision) for revision in shown])
     parent = shown[-1].parent_id if shown else None
@@ -219,11 +223,13 @@ def not_spoken(path: str = "", **_: str) -> Response:
 
 def _contents(namespace: str, name: str, revision: str) -> Contents:
     ctx = context_for()
-    return catalogue.contents(
-        house(), ctx, *parse.repository(namespace, name), parse.revision(revision)
-    )
+    return contents.show(house(), ctx, *parse.repository(namespace, name), parse.revision(revision))
+
+
+def _card(readme: File | None) -> cards.Card:
+    return cards.read(contents.front_matter(house(), readme))
 
 
 def _tree(found: Contents) -> Tree:
-    changed = catalogue.last_changes(house(), found) if parse.flag("expand") else {}
+    changed = contents.last_changes(house(), found) if parse.flag("expand") else {}
     return Tree(found.files, changed)

@@ -15,7 +15,7 @@ from flask.typing import ResponseReturnValue
 from gatekeeper.domain.errors import Invalid, invalid
 from gatekeeper.domain.ledger import EntryFilter
 from gatekeeper.domain.people import Role, Scope, SiteRole, TokenId
-from gatekeeper.services import agreements, audit, people, profile, sessions, tokens
+from gatekeeper.services import agreements, audit, people, profile, registration, sessions, tokens
 from gatekeeper.web import identity
 from gatekeeper.web.identity import session_context
 from gatekeeper.web.pages import doors, entries
@@ -84,7 +84,7 @@ def show() -> ResponseReturnValue:
 @signed_in
 def verify_again() -> ResponseReturnValue:
     """Send the verifying mail once more."""
-    people.ask_again(house(), session_context())
+    registration.ask_again(house(), session_context())
     text = "In this demo it is at /dev/mail." if house().policy.is_demo else "Look at your mail."
     notify("ok", "A new mail is on its way.", text)
     return see("/account")

@@ -10,8 +10,8 @@ from flask import request
 from flask.typing import ResponseReturnValue
 
 from gatekeeper.domain.errors import BadCredentials, BadLink, Invalid
-from gatekeeper.services import people
-from gatekeeper.services.people import Registration
+from gatekeeper.services import people, registration
+from gatekeeper.services.registration import Registration
 from gatekeeper.web import identity
 from gatekeeper.web.identity import session_context
 from gatekeeper.web.pages.frame import notify, own_path, page, see, viewer
@@ -32,7 +32,7 @@ def register() -> ResponseReturnValue:
     typed, wrong = _registration(), Wrongs()
     if request.method == "POST":
         try:
-            people.register(house(), session_context(), typed)
+            registration.register(house(), session_context(), typed)
             return _look_at_your_mail("to finish your registration")
         except Invalid as error:
             wrong = wrongs(error, _LABELS)
@@ -45,10 +45,12 @@ def register_first_admin(token: str) -> ResponseReturnValue:
     typed, wrong = _registration(), Wrongs()
     try:
         if request.method == "POST":
-            identity.sign_in(people.register_first_admin(house(), session_context(), token, typed))
+            identity.sign_in(
+                registration.register_first_admin(house(), session_context(), token, typed)
+            )
             notify("ok", "You are the administrator.", "The address you came by is used up.")
             return see("/account")
-        people.check_first_admin(house(), session_context(), token)
+        registration.check_first_admin(house(), session_context(), token)
     except BadLink:
         return page("account/first_admin.html", is_bad=True, typed=typed, wrong=wrong), 403
     except Invalid as error:
@@ -58,13 +60,15 @@ def register_first_admin(token: str) -> ResponseReturnValue:
 
 
 def verify(token: str) -> ResponseReturnValue:
-    """Show one button; pressed, it proves the address the mail went to."""
-    if request.method == "GET":
-        return page("account/verify.html", is_bad=False)
+    """Show who registers and one button; pressed, it proves the address the mail went to."""
+    ctx = session_context()
     try:
-        people.prove_address(house(), session_context(), token)
+        if request.method == "GET":
+            new = registration.waiting(house(), ctx, token)
+            return page("account/verify.html", is_bad=False, new=new)
+        registration.prove_address(house(), ctx, token)
     except BadLink:
-        return page("account/verify.html", is_bad=True), 403
+        return page("account/verify.html", is_bad=True, new=None), 403
     notify("ok", "Your address is verified.")
     return see("/account" if viewer() is not None else "/sign-in")
 

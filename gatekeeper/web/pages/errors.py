@@ -14,7 +14,7 @@ from urllib.parse import quote
 from flask import Response, g, render_template, request
 from flask_limiter import RateLimitExceeded
 from flask_wtf.csrf import CSRFError
-from werkzeug.exceptions import HTTPException, InternalServerError
+from werkzeug.exceptions import HTTPException
 
 from gatekeeper.domain import errors as e
 from gatekeeper.domain.access import Reason, Refused
@@ -70,8 +70,6 @@ _HTTP = {
 
 def answer(error: Exception) -> Response:
     """Answer an exception with a page; never raises."""
-    if isinstance(error, InternalServerError) and isinstance(error.original_exception, Exception):
-        error = error.original_exception
     said = _FAILED
     try:
         if isinstance(error, HTTPException) and (error.code or 500) < 400:

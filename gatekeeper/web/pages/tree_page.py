@@ -14,7 +14,7 @@ from gatekeeper.domain.access import Refused
 from gatekeeper.domain.catalogue import File, Model
 from gatekeeper.domain.errors import Busy, NotFound
 from gatekeeper.domain.people import Context
-from gatekeeper.services import catalogue, downloads
+from gatekeeper.services import contents, downloads
 from gatekeeper.services.catalogue import ModelView
 from gatekeeper.services.downloads import FileRef
 from gatekeeper.services.ports import House
@@ -87,7 +87,7 @@ def commit_values(house: House, ctx: Context, view: ModelView) -> dict[str, Any]
     model, parent_id = view.model, view.revision.parent_id
     before: Sequence[File] = ()
     if parent_id is not None:
-        before = catalogue.contents(house, ctx, model.namespace, model.name, parent_id).files
+        before = contents.show(house, ctx, model.namespace, model.name, parent_id).files
     changes, pager = cut(_changes(model, view.revision.id, parent_id or "", before, view.files), 60)
     return {
         "model": model,
@@ -158,6 +158,7 @@ def _text(
         source = house.objects.open(ready.file.sha256)
     except (Refused, Busy):
         return None, "It cannot be read now."
+    downloads.count(house, ready, file.size_bytes)
     try:
         return source.read().decode(), ""
     except UnicodeDecodeError:

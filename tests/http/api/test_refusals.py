@@ -14,7 +14,7 @@ from werkzeug.test import TestResponse
 from gatekeeper.domain.access import Reason
 from gatekeeper.domain.catalogue import AgreementId
 from gatekeeper.domain.people import Role, Scope
-from gatekeeper.services import members, people, sessions, tokens
+from gatekeeper.services import members, registration, sessions, tokens
 from tests import builders
 from tests.builders import RESEARCH, WEIGHTS, World
 from tests.cast import NAMESPACE, Member, context
@@ -92,7 +92,7 @@ def test_a_session_cookie_counts_for_nothing(world: World, as_: As) -> None:
     sessions.begin(world.house, context(), cookie, member.id, payload, "")
     api.client.set_cookie("gk_session", cookie)
     with api.client:
-        api.get("models")
+        api.client.get("/api/models")
         assert session["_user_id"] == member.id  # a page would know them
     problem(api.get("me"), 401, "no_account")
     problem(api.post("links", {"model": "northfield/lyra-t3", "path": WEIGHTS}), 401, "no_account")
@@ -209,10 +209,10 @@ def test_nobody_decides_their_own_application(world: World, as_: As) -> None:
 
 def test_a_shared_mail_domain_asks_for_a_note(world: World, as_: As) -> None:
     house, lead = world.house, world.cast.pending
-    colleague = people.Registration(
+    colleague = registration.Registration(
         f"colleague@{lead.email.partition('@')[2]}", "colleague", "Col League", "", ""
     )
-    made = people.create_person(house, context(), colleague, verified=True, role=None)
+    made = registration.create_person(house, context(), colleague, verified=True, role=None)
     members.set_role(house, context(), NAMESPACE, colleague.email, Role.APPROVER, remove=False)
     _, text = tokens.create(house, context(), made, "review", Scope.REVIEW, 1)
     api = Api(as_(None).client, {"Authorization": f"Bearer {text}"})

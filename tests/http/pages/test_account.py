@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import io
 import re
+from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
+from sqlalchemy import func, select
 
 from gatekeeper.app import create_app, read_keys
-from gatekeeper.services import outbox
+from gatekeeper.db import tables as t
+from gatekeeper.services import members, outbox, tokens
+from gatekeeper.services import registration as registration_service
 from gatekeeper.services.ports import House
+from gatekeeper.services.registration import Registration
 from tests.builders import World
 from tests.cast import Cast, context
 from tests.conftest import Site, make_settings
@@ -69,19 +76,72 @@ def test_only_the_button_of_the_mailed_page_verifies(browser: Open, world: World
     path = letter(world.house, "noor@newcomer.example", "verify")
     assert guest.get(path).status_code == 200  # what a mail scanner does
     with world.house.db.reading() as read:
-        person = read.people.by_email("noor@newcomer.example")
-    assert person is not None
-    assert not person.is_verified
+        assert read.people.by_email("noor@newcomer.example") is None
     assert guest.send(path).status_code == 303
     with world.house.db.reading() as read:
-        person = read.people.by_id(person.id)
+        person = read.people.by_email("noor@newcomer.example")
     assert person is not None
     assert person.is_verified
     assert guest.send(path).status_code == 303  # pressing it twice is fine
 
 
+def test_the_verifying_page_says_whose_account_it_opens(browser: Open, world: World) -> None:
+    guest = browser()
+    guest.send("/register", **registration(username="noor-of-gh"))
+    text = guest.text(letter(world.house, "noor@newcomer.example", "verify"))
+    assert "noor-of-gh" in text
+    assert "Noor Haddad" in text
+
+
+def test_registering_again_ends_the_earlier_mail(browser: Open, world: World) -> None:
+    browser().send("/register", **registration(username="thief", name="A Thief"))
+    earlier = letter(world.house, "noor@newcomer.example", "verify")
+    browser().send("/register", **registration())
+    assert browser().send(earlier, page="/sign-in").status_code == 403
+    later = letter(world.house, "noor@newcomer.example", "verify")
+    assert browser().send(later).status_code == 303
+
+
+def test_of_two_who_ask_for_one_name_the_first_to_prove_has_it(browser: Open, world: World) -> None:
+    browser().send("/register", **registration())
+    path = letter(world.house, "noor@newcomer.example", "verify")
+    late = registration(email="else@newcomer.example")
+    assert browser().send("/register", **late).status_code == 422  # asked for already
+    typed = Registration("other@newcomer.example", "noor", "Other", "", NEW_PASSWORD)
+    registration_service.create_person(world.house, context(), typed, verified=True, role=None)
+    assert browser().send(path).status_code == 403
+    with world.house.db.reading() as read:
+        assert read.people.by_email("noor@newcomer.example") is None
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_neither_signing_in_nor_the_name_tells_that_an_address_is_registered(
+    browser: Open, cast: Cast, known: bool
+) -> None:
+    address = cast.applicant.email if known else "noor@newcomer.example"
+    assert browser().send("/register", **registration(email=address)).status_code == 200
+    form = {"email": address, "password": NEW_PASSWORD}
+    assert browser().send("/sign-in", **form).status_code == 401
+    same_name = registration(email="probe@newcomer.example")
+    assert browser().send("/register", **same_name).status_code == 422
+
+
+def test_asking_for_a_reset_writes_as_much_for_an_unknown_address(
+    browser: Open, world: World, cast: Cast
+) -> None:
+    written = []
+    for address in (cast.applicant.email, "nobody@nowhere.example"):
+        with world.house.db.reading() as read:
+            before = read.connection.execute(select(func.count()).select_from(t.outbox)).scalar()
+        browser().send("/reset", email=address)
+        with world.house.db.reading() as read:
+            after = read.connection.execute(select(func.count()).select_from(t.outbox)).scalar()
+        written.append((after or 0) - (before or 0))
+    assert written == [1, 1]
+
+
 def test_a_forged_verifying_link_is_refused(browser: Open) -> None:
-    answer = browser().send("/verify/forged")
+    answer = browser().get("/verify/forged")
     assert answer.status_code == 403
     assert "does not work" in answer.get_data(as_text=True)
 
@@ -244,6 +304,8 @@ def test_a_reset_works_once_and_ends_every_session(browser: Open, world: World, 
     assert browser().send(path, password=NEW_PASSWORD).status_code == 403
     form = {"email": cast.applicant.email, "password": NEW_PASSWORD}
     assert browser().send("/sign-in", **form).status_code == 303
+    machine = browser().client  # who held the account before may have made tokens
+    assert machine.get("/api/v1/me", headers=cast.applicant.headers).status_code == 401
 
 
 def test_changing_the_password_keeps_this_browser_under_a_new_id_and_ends_the_others(
@@ -261,6 +323,66 @@ def test_changing_the_password_keeps_this_browser_under_a_new_id_and_ends_the_ot
     thief = browser()
     thief.client.set_cookie("gk_session", old)
     assert thief.get("/account").status_code == 302
+
+
+class Slow(io.BytesIO):
+    """A body during whose arrival something happens."""
+
+    def __init__(self, body: bytes, meanwhile: Callable[[], object]) -> None:
+        super().__init__(body)
+        self._meanwhile: Callable[[], object] | None = meanwhile
+
+    def read(self, size: int | None = -1) -> bytes:
+        if self._meanwhile is not None:
+            meanwhile, self._meanwhile = self._meanwhile, None
+            meanwhile()
+        return super().read(size)
+
+    def readinto(self, buffer: Any) -> int:
+        body = self.read(len(buffer))
+        buffer[: len(body)] = body
+        return len(body)
+
+
+@pytest.mark.parametrize("event", ["ended", "suspended"])
+def test_a_session_that_ends_while_a_body_comes_in_has_ended(
+    browser: Open, world: World, cast: Cast, event: str
+) -> None:
+    member = browser(cast.applicant)
+    found = re.search(r'csrf_token" value="([^"]+)', member.text("/account"))
+    assert found is not None
+    body = urlencode(
+        {"csrf_token": found[1], "name": "late", "scope": "read", "days": "7"}
+    ).encode()
+
+    def end() -> None:
+        if event == "ended":
+            with world.house.db.acting(context()) as act:
+                act.ephemeral.end_sessions_of(cast.applicant.id)
+        else:
+            members.set_suspended(
+                world.house, context(), cast.applicant.email, "because", suspended=True
+            )
+
+    before = len(tokens.of(world.house, cast.applicant.email))
+    answer = member.client.post(
+        "/account/tokens",
+        input_stream=Slow(body, end),
+        content_length=len(body),
+        content_type="application/x-www-form-urlencoded",
+    )
+    assert answer.status_code != 200
+    assert "gk_" not in answer.get_data(as_text=True)
+    assert len(tokens.of(world.house, cast.applicant.email)) == before
+    assert member.get("/account").status_code == 302
+
+
+def test_an_account_whose_address_nobody_proved_makes_no_token(browser: Open, cast: Cast) -> None:
+    member = browser(cast.stranger)
+    form = {"name": "early", "scope": "read", "days": "7"}
+    answer = member.send("/account/tokens", page="/account", **form)
+    assert answer.status_code == 403
+    assert "gk_" not in answer.get_data(as_text=True)
 
 
 # --- sessions and tokens --------------------------------------------------------------------------

@@ -20,7 +20,7 @@ from gatekeeper.domain.applications import (
     RejectReason,
 )
 from gatekeeper.domain.grants import GrantCommand, GrantState
-from gatekeeper.services import agreements, grants, people
+from gatekeeper.services import agreements, grants, registration
 from gatekeeper.services.applications import decisions, drafts, reading
 from gatekeeper.services.applications.decisions import Decision, VerdictKind
 from gatekeeper.services.applications.drafts import Typed
@@ -606,8 +606,8 @@ def test_the_model_of_an_address_leads_nowhere_else(me: Browser, world: World, m
 def test_what_people_wrote_is_text_everywhere(browser: Open, world: World, cast: Cast) -> None:
     evil = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'"
     name, password = f"Mal {evil}"[:120], "four words here"
-    typed = people.Registration("mal@mal.example", "mallory", name, evil, password)
-    people.create_person(world.house, context(), typed, verified=True, role=None)
+    typed = registration.Registration("mal@mal.example", "mallory", name, evil, password)
+    registration.create_person(world.house, context(), typed, verified=True, role=None)
     mallory = replace(cast.applicant, email=typed.email, password=password, name=name)
     one = browser(mallory)
     form = filled(world, mallory, purpose=evil, public_summary=evil)

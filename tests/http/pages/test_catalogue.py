@@ -101,7 +101,7 @@ def test_what_was_searched_for_is_shown_as_text(browser: Open) -> None:
 def test_a_site_without_releases_tells_who_may_publish_how(
     app: Any, world: World, browser: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(catalogue, "releases", lambda *_: [])
+    monkeypatch.setattr(catalogue, "releases", lambda *_: ([], None))
     assert "When the first one is published" in browser().text("/")
     assert "gatekeeper publish" in browser(world.cast.owner).text("/")
 

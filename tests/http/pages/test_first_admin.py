@@ -15,7 +15,7 @@ from gatekeeper import clock
 from gatekeeper.app import create_app, make_house, read_keys
 from gatekeeper.cli import main
 from gatekeeper.domain.people import OPERATOR, SiteRole
-from gatekeeper.services import audit, people
+from gatekeeper.services import audit, people, registration
 from gatekeeper.services.ports import House
 from tests.cast import context
 from tests.conftest import make_settings
@@ -123,7 +123,7 @@ def test_an_address_of_yesterday_and_a_form_without_its_token_make_none(
     browser: Open, house: House, path: str
 ) -> None:
     yesterday = context(OPERATOR, clock.read_clock() - timedelta(days=1, seconds=1))
-    old = f"/register/{people.first_admin_token(house, yesterday)}"
+    old = f"/register/{registration.first_admin_token(house, yesterday)}"
     guest = browser()
     assert guest.get(old).status_code == 403
     assert guest.send(old, path, **TYPED).status_code == 403

@@ -12,7 +12,7 @@ from werkzeug.test import TestResponse
 
 from gatekeeper.domain.applications import Application, ApplicationState
 from gatekeeper.domain.ledger import EntryFilter
-from gatekeeper.services import members, people
+from gatekeeper.services import members, people, registration
 from gatekeeper.services.applications import decisions
 from gatekeeper.services.applications.decisions import Decision, VerdictKind
 from gatekeeper.services.applications.reading import QueueRow
@@ -222,10 +222,10 @@ def test_a_shared_mail_domain_asks_why_it_is_no_conflict(
     colleague = replace(
         cast.applicant, email="colleague@approver.example", name="A Colleague", key="colleague"
     )
-    typed = people.Registration(
+    typed = registration.Registration(
         colleague.email, "colleague", colleague.name, "Same house", colleague.password
     )
-    person_id = people.create_person(world.house, context(), typed, verified=True, role=None)
+    person_id = registration.create_person(world.house, context(), typed, verified=True, role=None)
     case = builders.apply_for(world.house, replace(colleague, id=person_id), world.models["T3"])
     staff = browser(cast.approver)
     assert "You and the applicant share approver.example" in staff.text(f"/review/{case.id}")

@@ -160,6 +160,21 @@ def upgrade():
     sa.Column('at', sa.BigInteger(), nullable=False),
     sa.PrimaryKeyConstraint('source', name=op.f('pk_publish_marks'))
     )
+    op.create_table('registrants',
+    sa.Column('id', sa.Text(), nullable=False),
+    sa.Column('email', sa.Text(), nullable=False),
+    sa.Column('username', sa.Text(), nullable=False),
+    sa.Column('name', sa.Text(), nullable=False),
+    sa.Column('affiliation', sa.Text(), nullable=False),
+    sa.Column('password', sa.Text(), nullable=False),
+    sa.Column('expires_at', sa.BigInteger(), nullable=False),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_registrants')),
+    sa.UniqueConstraint('email', name=op.f('uq_registrants_email'))
+    )
+    with op.batch_alter_table('registrants', schema=None) as batch_op:
+        batch_op.create_index('ix_registrants_username', ['username'], unique=False)
+        batch_op.create_index('ix_registrants_expires_at', ['expires_at'], unique=False)
+
     op.create_table('refusals',
     sa.Column('person_id', sa.Text(), nullable=False),
     sa.Column('model_id', sa.Text(), nullable=False),
