@@ -152,15 +152,15 @@ def describe(house: House, accounts: Mapping[str, Mapping[str, str]]) -> dict[st
     now = clock.read_clock()
     with house.db.reading() as read:
         models = []
-        for release in read.catalogue.releases():
-            for model in read.catalogue.models_of_release(release.id):
+        for tier in read.catalogue.tiers:
+            for model in read.catalogue.models_of_tier(tier.code):
                 revision = read.catalogue.revision(model.id, "main")
                 files = read.catalogue.files(revision.id) if revision is not None else []
                 models.append(
                     {
                         "id": model.full_name,
                         "tier": model.tier.code,
-                        "release": release.full_name,
+                        "release": f"{model.namespace}/{model.release_name}",
                         "files": [
                             {"path": f.path, "size_bytes": f.size_bytes, "sha256": f.sha256}
                             for f in files

@@ -6,7 +6,7 @@ import json
 from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, select
+from sqlalchemy import Connection, Row, func, select, tuple_
 
 from gatekeeper.db import tables as t
 from gatekeeper.domain.agreements import (
@@ -29,39 +29,50 @@ class AgreementReader:
 
     def versions(self, agreement_id: AgreementId) -> list[Agreement]:
         """Return every published version, oldest first."""
-        rows = self._c.execute(
-            select(t.agreements, t.contents.c.body)
-            .join(t.contents, t.contents.c.sha256 == t.agreements.c.source_sha256)
-            .where(t.agreements.c.agreement_id == agreement_id)
-            .order_by(t.agreements.c.version)
-        )
-        return [_agreement(row) for row in rows]
+        return self.versions_of([agreement_id]).get(agreement_id, [])
+
+    def versions_of(
+        self, agreement_ids: Collection[AgreementId]
+    ) -> dict[AgreementId, list[Agreement]]:
+        """Return every published version of several agreements, oldest first, in one query."""
+        return self._texts(t.agreements.c.agreement_id.in_(agreement_ids))
 
     def current(self, agreement_id: AgreementId) -> Agreement | None:
         """Return the version in force."""
-        return next(reversed(self.versions(agreement_id)), None)
+        return self.current_of([agreement_id]).get(agreement_id)
 
-    def everything(self) -> list[Agreement]:
-        """Return the version in force of each agreement."""
-        ids = self._c.execute(
-            select(t.agreements.c.agreement_id).distinct().order_by(t.agreements.c.agreement_id)
-        ).scalars()
-        return [a for i in list(ids) if (a := self.current(AgreementId(i))) is not None]
-
-    def terms_of(
-        self, person_id: PersonId, agreements: Collection[AgreementId]
-    ) -> dict[AgreementId, TermsState]:
-        """Return how a person stands towards each of the agreements."""
-        if not agreements:
-            return {}
-        a = t.acceptances.c
-        rows = self._c.execute(
+    def current_of(self, agreement_ids: Collection[AgreementId]) -> dict[AgreementId, Agreement]:
+        """Return the versions in force, in the order asked for, in one query however many."""
+        a = t.agreements.c
+        newest = (
             select(a.agreement_id, func.max(a.version))
-            .where(a.person_id == person_id, a.agreement_id.in_(agreements))
+            .where(a.agreement_id.in_(agreement_ids))
             .group_by(a.agreement_id)
         )
-        accepted = dict(rows.all())
-        return {i: terms_state(self.versions(i), accepted.get(i)) for i in agreements}
+        found = self._texts(tuple_(a.agreement_id, a.version).in_(newest))
+        return {i: found[i][0] for i in agreement_ids if i in found}
+
+    def terms_of(
+        self, person_id: PersonId, agreement_ids: Collection[AgreementId]
+    ) -> dict[AgreementId, TermsState]:
+        """Return how a person stands towards each of the agreements, in two queries."""
+        if not agreement_ids:
+            return {}
+        a, published = t.acceptances.c, t.agreements.c
+        rows = self._c.execute(
+            select(a.agreement_id, func.max(a.version))
+            .where(a.person_id == person_id, a.agreement_id.in_(agreement_ids))
+            .group_by(a.agreement_id)
+        )
+        accepted: dict[str, int] = dict(rows.all())
+        changes: dict[str, dict[int, Change]] = {}
+        for agreement_id, version, change in self._c.execute(
+            select(published.agreement_id, published.version, published.change).where(
+                published.agreement_id.in_(agreement_ids)
+            )
+        ):
+            changes.setdefault(agreement_id, {})[version] = Change(change)
+        return {i: terms_state(changes.get(i, {}), accepted.get(i)) for i in agreement_ids}
 
     def acceptances_of(self, person_id: PersonId) -> list[Acceptance]:
         """Return what a person accepted, newest first."""
@@ -84,6 +95,17 @@ class AgreementReader:
             .limit(1)
         ).one_or_none()
         return _acceptance(row) if row is not None else None
+
+    def _texts(self, where: Any) -> dict[AgreementId, list[Agreement]]:
+        found: dict[AgreementId, list[Agreement]] = {}
+        for row in self._c.execute(
+            select(t.agreements, t.contents.c.body)
+            .join(t.contents, t.contents.c.sha256 == t.agreements.c.source_sha256)
+            .where(where)
+            .order_by(t.agreements.c.version)
+        ):
+            found.setdefault(AgreementId(row.agreement_id), []).append(_agreement(row))
+        return found
 
 
 def _agreement(row: Row[Any]) -> Agreement:

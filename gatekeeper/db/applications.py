@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from datetime import date
 from typing import Any
 
@@ -10,6 +11,7 @@ from sqlalchemy import Connection, Row, Select, func, literal, select, tuple_
 
 from gatekeeper.db import tables as t
 from gatekeeper.domain.applications import (
+    OPEN_STATES,
     Application,
     ApplicationId,
     ApplicationState,
@@ -43,16 +45,27 @@ class ApplicationReader:
             .order_by(_A.submitted_at.desc(), _A.id)
         )
 
-    def newest_for(self, lead_id: PersonId, model_id: ModelId) -> Application | None:
-        """Return the newest application by this person that names the model."""
-        query = (
-            select(t.applications)
-            .join(t.application_models, t.application_models.c.application_id == _A.id)
-            .where(_A.lead_id == lead_id, t.application_models.c.model_id == model_id)
-            .order_by(_A.submitted_at.desc(), _A.id)
-            .limit(1)
+    def newest_for(
+        self, lead_id: PersonId, model_ids: Collection[ModelId]
+    ) -> dict[ModelId, Application]:
+        """Return the newest application by this person that names each model, if there is one."""
+        named = t.application_models.c
+        newest_first = (_A.submitted_at.desc(), _A.id)
+        place = func.row_number().over(partition_by=named.model_id, order_by=newest_first)
+        placed = (
+            select(_A.id, place.label("place"))
+            .join(t.application_models, named.application_id == _A.id)
+            .where(_A.lead_id == lead_id, named.model_id.in_(model_ids))
+            .subquery()
         )
-        return next(iter(self._all(query)), None)
+        first = select(placed.c.id).where(placed.c.place == 1)
+        found: dict[ModelId, Application] = {}
+        for application in self._all(
+            select(t.applications).where(_A.id.in_(first)).order_by(*newest_first)
+        ):
+            for model_id in application.models:
+                found.setdefault(model_id, application)
+        return found
 
     def queue(self, want: QueueFilter) -> list[Application]:
         """Return cases, oldest submission first, after a (submitted_at, id)."""
@@ -70,6 +83,22 @@ class ApplicationReader:
                 self._filtered(select(func.count()).select_from(t.applications), want)
             ).scalar_one()
         )
+
+    def open_counts(self, model_ids: Collection[ModelId]) -> dict[ModelId, int]:
+        """Return how many open cases name each model; none for a model without one."""
+        named = t.application_models.c
+        rows = self._c.execute(
+            select(named.model_id, func.count())
+            .join(t.applications, _A.id == named.application_id)
+            .where(named.model_id.in_(model_ids), _A.state.in_([str(s) for s in OPEN_STATES]))
+            .group_by(named.model_id)
+        )
+        return {ModelId(model_id): count for model_id, count in rows}
+
+    def purposes(self, application_ids: Collection[ApplicationId]) -> dict[ApplicationId, str]:
+        """Return what each application was for, in one query however many."""
+        rows = self._c.execute(select(_A.id, _A.purpose_value).where(_A.id.in_(application_ids)))
+        return {ApplicationId(i): purpose or "" for i, purpose in rows}
 
     def messages(self, application_id: ApplicationId, *, internal: bool) -> list[Message]:
         """Return the thread, oldest first; internal notes only when asked for."""

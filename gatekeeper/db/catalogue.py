@@ -1,4 +1,7 @@
-"""Reads namespaces, releases, models, revisions, files and refs."""
+"""Reads namespaces, releases and models, and of which there are pages.
+
+Not here: what lies in a model (db/revisions), who may see it (domain/access).
+"""
 
 from __future__ import annotations
 
@@ -7,25 +10,20 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, and_, func, or_, select, tuple_
+from sqlalchemy import Connection, Row, Select, and_, exists, func, literal, or_, select, tuple_
 
 from gatekeeper.db import tables as t
+from gatekeeper.db.revisions import RevisionReader
 from gatekeeper.domain.catalogue import (
     AgreementId,
     Availability,
-    File,
     Model,
     ModelId,
     ModelOrder,
     Namespace,
-    Ref,
-    RefKind,
     Release,
     ReleaseId,
-    Revision,
-    RevisionId,
     Visibility,
-    is_commit_id,
 )
 from gatekeeper.domain.people import PersonId
 from gatekeeper.domain.tiers import Tiers
@@ -35,17 +33,21 @@ _MODELS = select(t.models, t.releases.c.name.label("release_name")).join(
 )
 
 
-class CatalogueReader:
+class CatalogueReader(RevisionReader):
     """The catalogue over one connection."""
 
     def __init__(self, connection: Connection, tiers: Tiers) -> None:
-        self._c = connection
+        super().__init__(connection)
         self.tiers = tiers
 
     def namespace(self, name: str) -> Namespace | None:
         """Return a namespace."""
-        row = self._c.execute(select(t.namespaces).where(t.namespaces.c.name == name)).one_or_none()
-        return Namespace(row.name, row.title) if row is not None else None
+        return self.namespaces([name]).get(name)
+
+    def namespaces(self, names: Collection[str]) -> dict[str, Namespace]:
+        """Return namespaces by name, in one query however many."""
+        rows = self._c.execute(select(t.namespaces).where(t.namespaces.c.name.in_(names)))
+        return {row.name: Namespace(row.name, row.title) for row in rows}
 
     def release(self, namespace: str, name: str) -> Release | None:
         """Return a release by its full name."""
@@ -58,21 +60,37 @@ class CatalogueReader:
         row = self._c.execute(select(t.releases).where(t.releases.c.id == release_id)).one_or_none()
         return _release(row) if row is not None else None
 
-    def releases(self, limit: int = 500) -> list[Release]:
-        """Return releases, last changed first."""
-        rows = self._c.execute(
-            select(t.releases)
-            .order_by(t.releases.c.changed_at.desc(), t.releases.c.id)
-            .limit(limit)
+    def releases(
+        self,
+        person_id: PersonId | None,
+        *,
+        after: tuple[datetime, str] | None = None,
+        limit: int = 100,
+    ) -> list[Release]:
+        """Return releases, last changed first, after a (changed_at, id).
+
+        Each has a model that this person may perhaps see, as `list_models` says it.
+        """
+        r = t.releases.c
+        query = select(t.releases).where(
+            exists().where(t.models.c.release_id == r.id, _perhaps_visible(person_id))
         )
+        if after is not None:
+            at = literal(after[0], t.Moment())
+            later = and_(r.changed_at == at, r.id > after[1])
+            query = query.where(or_(r.changed_at < at, later))
+        rows = self._c.execute(query.order_by(r.changed_at.desc(), r.id).limit(limit))
         return [_release(row) for row in rows]
 
     def content(self, sha256: str) -> str:
         """Return a public text by its digest, '' when it is gone."""
-        body = self._c.execute(
-            select(t.contents.c.body).where(t.contents.c.sha256 == sha256)
-        ).scalar_one_or_none()
-        return body or ""
+        return self.contents([sha256]).get(sha256, "")
+
+    def contents(self, digests: Collection[str]) -> dict[str, str]:
+        """Return public texts by digest, in one query however many; none for one that is gone."""
+        c = t.contents.c
+        rows = self._c.execute(select(c.sha256, c.body).where(c.sha256.in_(digests)))
+        return {sha256: body for sha256, body in rows if body is not None}
 
     def model(self, namespace: str, name: str) -> Model | None:
         """Return a model by its full name."""
@@ -94,11 +112,12 @@ class CatalogueReader:
 
     def models_of_release(self, release_id: ReleaseId) -> list[Model]:
         """Return a release's models, in the order they were made."""
-        return self._models(
-            _MODELS.where(t.models.c.release_id == release_id).order_by(
-                t.models.c.created_at, t.models.c.name
-            )
-        )
+        return self.models_of_releases([release_id])
+
+    def models_of_releases(self, release_ids: Collection[ReleaseId]) -> list[Model]:
+        """Return the models of several releases, in the order they were made."""
+        inside = t.models.c.release_id.in_(release_ids)
+        return self._models(_MODELS.where(inside).order_by(t.models.c.created_at, t.models.c.name))
 
     def models_of_tier(self, code: str) -> list[Model]:
         """Return the models of one tier."""
@@ -111,6 +130,7 @@ class CatalogueReader:
         author: str | None = None,
         search: str | None = None,
         gated: bool | None = None,
+        asking: AgreementId | None = None,
         order: ModelOrder = ModelOrder.NAME,
         after: tuple[str, ...] | None = None,
         limit: int = 100,
@@ -118,10 +138,13 @@ class CatalogueReader:
         """Return models that this person may perhaps see, after a `place_of` one of them.
 
         The visibility filter is a superset of `access.decide(See)`; the caller still asks it.
+        `asking` narrows to the models that ask for an agreement.
         """
         query = _MODELS.where(_perhaps_visible(person_id))
         if author:
             query = query.where(t.models.c.namespace == author)
+        if asking is not None:
+            query = query.where(t.models.c.agreements.contains(json.dumps(asking), autoescape=True))
         if search:
             words = "%" + search.lower().replace("%", "").replace("_", r"\_") + "%"
             name = func.lower(t.models.c.namespace + "/" + t.models.c.name)
@@ -136,81 +159,6 @@ class CatalogueReader:
             inside = t.models.c.tier.in_(open_tiers)
             query = query.where(~inside if gated else inside)
         return self._models(_in_order(query, order, after).limit(limit))
-
-    def refs(self, model_id: ModelId) -> list[Ref]:
-        """Return branches and tags, 'main' first."""
-        rows = self._c.execute(
-            select(t.refs)
-            .where(t.refs.c.model_id == model_id)
-            .order_by(t.refs.c.name != "main", t.refs.c.name)
-        )
-        return [Ref(RefKind(r.kind), r.name, RevisionId(r.revision_id)) for r in rows]
-
-    def revision(self, model_id: ModelId, name: str) -> Revision | None:
-        """Return the revision a branch, a tag or a full commit id names, within its model."""
-        revision_id: str | None = name
-        if not is_commit_id(name):
-            revision_id = self._c.execute(
-                select(t.refs.c.revision_id).where(
-                    t.refs.c.model_id == model_id, t.refs.c.name == name
-                )
-            ).scalar_one_or_none()
-        row = self._c.execute(
-            _REVISIONS.where(t.revisions.c.id == revision_id, t.revisions.c.model_id == model_id)
-        ).one_or_none()
-        return _revision(row) if row is not None else None
-
-    def history(self, model_id: ModelId, head: RevisionId, limit: int = 100) -> list[Revision]:
-        """Return the line of revisions that ends at `head`, newest first."""
-        rows = self._c.execute(
-            _REVISIONS.where(t.revisions.c.model_id == model_id)
-            .order_by(t.revisions.c.created_at.desc(), t.revisions.c.id)
-            .limit(1000)
-        ).all()
-        by_id = {row.id: _revision(row) for row in rows}
-        line: list[Revision] = []
-        step: str | None = head
-        while step in by_id and len(line) < limit:
-            line.append(by_id[step])
-            step = by_id[step].parent_id
-        return line
-
-    def files(self, revision_id: RevisionId) -> list[File]:
-        """Return the files of a revision by path."""
-        rows = self._c.execute(
-            select(t.files).where(t.files.c.revision_id == revision_id).order_by(t.files.c.path)
-        )
-        return [_file(row) for row in rows]
-
-    def file(self, revision_id: RevisionId, path: str) -> File | None:
-        """Return one file of a revision."""
-        row = self._c.execute(
-            select(t.files).where(t.files.c.revision_id == revision_id, t.files.c.path == path)
-        ).one_or_none()
-        return _file(row) if row is not None else None
-
-    def sizes(self, model_ids: Collection[ModelId]) -> dict[ModelId, tuple[int, int]]:
-        """Return (number of files, bytes) of each model's main branch, in one query."""
-        if not model_ids:
-            return {}
-        rows = self._c.execute(
-            select(t.refs.c.model_id, func.count(), func.sum(t.files.c.size_bytes))
-            .join(t.files, t.files.c.revision_id == t.refs.c.revision_id)
-            .where(t.refs.c.name == "main", t.refs.c.model_id.in_(model_ids))
-            .group_by(t.refs.c.model_id)
-        )
-        return {ModelId(m): (count, int(size)) for m, count, size in rows}
-
-    def blobs(self, after: str = "", limit: int = 1000) -> list[tuple[str, int]]:
-        """Return (sha256, bytes) of every blob a revision names, by digest, after one (fsck)."""
-        rows = self._c.execute(
-            select(t.files.c.sha256, func.max(t.files.c.size_bytes))
-            .where(t.files.c.sha256 > after)
-            .group_by(t.files.c.sha256)
-            .order_by(t.files.c.sha256)
-            .limit(limit)
-        )
-        return [(sha256, size) for sha256, size in rows]
 
     def _models(self, query: Select[Any]) -> list[Model]:
         return [self._model(row) for row in self._c.execute(query)]
@@ -277,29 +225,6 @@ def _perhaps_visible(person_id: PersonId | None) -> Any:
     return or_(public, member, holder)
 
 
-_REVISIONS = (
-    select(
-        t.revisions,
-        t.contents.c.body.label("message"),
-        t.persons.c.username_value.label("author"),
-    )
-    .outerjoin(t.contents, t.contents.c.sha256 == t.revisions.c.message_sha256)
-    .outerjoin(t.persons, t.persons.c.id == t.revisions.c.author_id)
-)
-
-
-def _revision(row: Row[Any]) -> Revision:
-    return Revision(
-        id=RevisionId(row.id),
-        model_id=ModelId(row.model_id),
-        parent_id=RevisionId(row.parent_id) if row.parent_id else None,
-        manifest_sha256=row.manifest_sha256,
-        message=row.message or "",
-        author=row.author or "operator",
-        created_at=row.created_at,
-    )
-
-
 def _release(row: Row[Any]) -> Release:
     return Release(
         id=ReleaseId(row.id),
@@ -310,7 +235,3 @@ def _release(row: Row[Any]) -> Release:
         created_at=row.created_at,
         changed_at=row.changed_at,
     )
-
-
-def _file(row: Row[Any]) -> File:
-    return File(row.path, row.size_bytes, row.sha256, row.git_oid, row.lfs)

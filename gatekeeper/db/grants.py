@@ -41,21 +41,22 @@ class GrantReader:
         query = select(t.grants).where(t.grants.c.id == grant_id)
         return next(iter(self._grants(query.with_for_update() if lock else query)), None)
 
-    def of_person(self, person_id: PersonId, *, share: bool = False) -> list[Grant]:
-        """Return every grant of a person, newest first; `share` keeps others from changing them."""
+    def of_person(self, person_id: PersonId) -> list[Grant]:
+        """Return every grant of a person, newest first."""
         query = select(t.grants).where(t.grants.c.person_id == person_id)
-        query = query.order_by(t.grants.c.starts_at.desc(), t.grants.c.id)
-        return self._grants(query.with_for_update(read=True) if share else query)
+        return self._grants(query.order_by(t.grants.c.starts_at.desc(), t.grants.c.id))
 
-    def for_model(
-        self, person_id: PersonId, model_id: ModelId, *, share: bool = False
+    def for_models(
+        self, person_id: PersonId, model_ids: Collection[ModelId], *, share: bool = False
     ) -> list[Grant]:
-        """Return a person's grants that cover one model."""
-        query = (
-            select(t.grants)
-            .join(t.grant_models, t.grant_models.c.grant_id == t.grants.c.id)
-            .where(t.grants.c.person_id == person_id, t.grant_models.c.model_id == model_id)
-        )
+        """Return a person's grants that cover one of the models, oldest first.
+
+        `share` keeps others from changing them until the act ends (Postgres).
+        """
+        g, of = t.grants.c, t.grant_models.c
+        covering = select(of.grant_id).where(of.model_id.in_(model_ids))
+        query = select(t.grants).where(g.person_id == person_id, g.id.in_(covering))
+        query = query.order_by(g.starts_at, g.id)
         return self._grants(query.with_for_update(read=True, of=t.grants) if share else query)
 
     def of_application(self, application_id: ApplicationId) -> list[Grant]:
@@ -179,6 +180,7 @@ class GrantReader:
             reason=EndReason(row.reason) if row.reason else None,
             event_id=EventId(row.event_id),
             sound=sound,
+            changed_at=row.changed_at,
             note=row.note_value or "",
         )
 

@@ -6,7 +6,7 @@ time. A version published as material or urgent ends older acceptances; an edito
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -75,12 +75,12 @@ def write_text(title: str, intro: str, clauses: Sequence[TermsClause]) -> str:
     return "\n\n".join(block.strip() for block in blocks if block.strip()) + "\n"
 
 
-def terms_state(versions: Sequence[Agreement], accepted_version: int | None) -> TermsState:
-    """Judge the newest accepted version against all published ones of the same agreement."""
+def terms_state(changes: Mapping[int, Change], accepted_version: int | None) -> TermsState:
+    """Judge the newest accepted version by what each published one changed."""
     if accepted_version is None:
         return TermsState.MISSING
-    since = [v for v in versions if v.version > accepted_version]
-    stands = all(v.change is Change.EDITORIAL for v in since)
+    since = [change for version, change in changes.items() if version > accepted_version]
+    stands = all(change is Change.EDITORIAL for change in since)
     return TermsState.ACCEPTED if stands else TermsState.OUTDATED
 
 

@@ -95,6 +95,7 @@ class Grant:
     reason: EndReason | None
     event_id: EventId
     sound: bool
+    changed_at: datetime
     note: str = ""  # what the holder was told with the last stop or reinstatement
 
     def state(self, now: datetime) -> GrantState:

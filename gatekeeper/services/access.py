@@ -5,14 +5,15 @@ Not here: the rule itself (domain/access), what is recorded of an answer (servic
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
 from gatekeeper.db.unit_of_work import Readers
 from gatekeeper.domain.access import Fetch, Refused, See, Standing, Verdict, Wanted, decide
-from gatekeeper.domain.catalogue import Model
+from gatekeeper.domain.catalogue import Model, ModelId
 from gatekeeper.domain.errors import NotFound
+from gatekeeper.domain.grants import Grant
 from gatekeeper.domain.people import Context, Person
 from gatekeeper.services.people import normalise_email
 from gatekeeper.services.ports import House
@@ -35,21 +36,36 @@ def person_of(read: Readers, ctx: Context) -> Person | None:
     return read.people.by_id(ctx.actor.person_id) if ctx.actor.person_id else None
 
 
-def standing_of(
-    read: Readers, person: Person | None, model: Model, *, lock: bool = False
-) -> Standing:
-    """Gather how a person stands towards a model; `lock` keeps it so until the act ends."""
+def standings(
+    read: Readers, person: Person | None, models: Collection[Model], *, lock: bool = False
+) -> dict[ModelId, Standing]:
+    """Gather how a person stands towards models: as many queries for many as for one.
+
+    `lock` keeps it so until the act ends.
+    """
     if person is None:
-        return Standing()
+        return {model.id: Standing() for model in models}
     if lock:
         person = read.people.by_id(person.id, lock=True) or person
-    return Standing(
-        person=person,
-        roles=read.people.roles_in(person.id, model.namespace),
-        grants=tuple(read.grants.for_model(person.id, model.id, share=lock)),
-        application=read.applications.newest_for(person.id, model.id),
-        terms=read.agreements.terms_of(person.id, model.agreements),
-    )
+    ids = [model.id for model in models]
+    roles = read.people.memberships(person.id)
+    grants = read.grants.for_models(person.id, ids, share=lock)
+    applications = read.applications.newest_for(person.id, ids)
+    terms = read.agreements.terms_of(person.id, {a for m in models for a in m.agreements})
+    covering: dict[ModelId, list[Grant]] = {}
+    for grant in grants:
+        for model_id in grant.models:
+            covering.setdefault(model_id, []).append(grant)
+    return {
+        model.id: Standing(
+            person=person,
+            roles=roles.get(model.namespace, frozenset()),
+            grants=tuple(covering.get(model.id, ())),
+            application=applications.get(model.id),
+            terms={a: terms[a] for a in model.agreements},
+        )
+        for model in models
+    }
 
 
 def judge(
@@ -62,7 +78,7 @@ def judge(
     lock: bool = False,
 ) -> Judged:
     """Ask the rule about one person and one model."""
-    standing = standing_of(read, person, model, lock=lock)
+    standing = standings(read, person, [model], lock=lock)[model.id]
     return Judged(model, standing, decide(standing, model, wanted, now))
 
 
@@ -71,19 +87,21 @@ def find_model(read: Readers, ctx: Context, namespace: str, name: str) -> Judged
     model = read.catalogue.model(namespace, name)
     if model is None:
         raise NotFound("no such model")
-    person = person_of(read, ctx)
-    judged = judge(read, person, model, ctx.now)
-    if not decide(judged.standing, model, See(), ctx.now).allowed:
-        raise NotFound("no such model")
-    return judged
+    for judged in visible(read, person_of(read, ctx), [model], ctx.now):
+        return judged
+    raise NotFound("no such model")
 
 
 def visible(
-    read: Readers, person: Person | None, models: Iterable[Model], now: datetime
+    read: Readers, person: Person | None, models: Collection[Model], now: datetime
 ) -> list[Judged]:
     """Return those of the models that this person may see, each with its verdict on fetching."""
-    judged = [judge(read, person, model, now) for model in models]
-    return [j for j in judged if decide(j.standing, j.model, See(), now).allowed]
+    found = standings(read, person, models)
+    return [
+        Judged(model, found[model.id], decide(found[model.id], model, ANY_FILE, now))
+        for model in models
+        if decide(found[model.id], model, See(), now).allowed
+    ]
 
 
 def refusal(judged: Judged) -> Refused:

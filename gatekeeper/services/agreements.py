@@ -7,11 +7,11 @@ waited for terms, all in the one act. Not here: the rules of an acceptance (doma
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 
 from gatekeeper.db.unit_of_work import Act
-from gatekeeper.domain.access import Reason, Refused, See, decide
+from gatekeeper.domain.access import Reason, Refused
 from gatekeeper.domain.agreements import (
     Acceptance,
     Agreement,
@@ -81,6 +81,12 @@ def show(house: House, agreement_id: AgreementId, version: int | None = None) ->
     raise NotFound("no such agreement")
 
 
+def in_force(house: House, agreement_ids: Collection[AgreementId]) -> list[Agreement]:
+    """Return the versions in force, in the order asked for; none of one never published."""
+    with house.db.reading() as read:
+        return list(read.agreements.current_of(agreement_ids).values())
+
+
 def versions(house: House, agreement_id: AgreementId) -> list[Agreement]:
     """Return every published version, oldest first; raises NotFound when there is none."""
     with house.db.reading() as read:
@@ -94,8 +100,10 @@ def used_by(house: House, ctx: Context, agreement_id: AgreementId) -> list[Judge
     """Return the models that ask for an agreement, as far as the actor may see them."""
     with house.db.reading() as read:
         person = access.person_of(read, ctx)
-        everything = read.catalogue.list_models(person.id if person else None, limit=1000)
-        asking = [m for m in everything if agreement_id in m.agreements]
+        found = read.catalogue.list_models(
+            person.id if person is not None else None, asking=agreement_id, limit=1000
+        )
+        asking = [model for model in found if agreement_id in model.agreements]
         return access.visible(read, person, asking, ctx.now)
 
 
@@ -103,8 +111,8 @@ def mine(house: House, ctx: Context) -> list[tuple[Acceptance, Agreement]]:
     """Return what the actor accepted, newest first, each with the version it binds."""
     with house.db.reading() as read:
         accepted = read.agreements.acceptances_of(current(read, ctx).id)
-        ids = {a.agreement_id for a in accepted}
-        texts = {(v.id, v.version): v for i in ids for v in read.agreements.versions(i)}
+        versions = read.agreements.versions_of({a.agreement_id for a in accepted})
+    texts = {(text.id, text.version): text for found in versions.values() for text in found}
     return [(a, texts[a.agreement_id, a.version]) for a in accepted]
 
 
@@ -181,25 +189,25 @@ def _grant_on_acceptance(
 
     A model whose grant was revoked or is suspended is left alone: that was a person's decision.
     """
-    for tier in act.catalogue.tiers:
-        if not tier.is_granted or tier.is_reviewed:
-            continue
-        for model in act.catalogue.models_of_tier(tier.code):
-            if agreement.id not in model.agreements or model.form_sha256 is not None:
-                continue
-            if (only is None or only.id == model.id) and _is_complete(act, ctx, person, model):
-                _grant_one(act, ctx, person, agreement, model)
+    asking = [
+        model
+        for tier in act.catalogue.tiers
+        if tier.is_granted and not tier.is_reviewed
+        for model in act.catalogue.models_of_tier(tier.code)
+        if agreement.id in model.agreements and model.form_sha256 is None
+        if only is None or only.id == model.id
+    ]
+    for judged in access.visible(act, person, asking, ctx.now):
+        if _is_complete(judged, ctx):
+            _grant_one(act, ctx, person, agreement, judged.model)
 
 
-def _is_complete(act: Act, ctx: Context, person: Person, model: Model) -> bool:
-    standing = access.standing_of(act, person, model)
-    if not decide(standing, model, See(), ctx.now).allowed:
-        return False
-    terms = standing.terms or {}
-    if any(terms.get(a) is not TermsState.ACCEPTED for a in model.agreements):
+def _is_complete(judged: Judged, ctx: Context) -> bool:
+    terms = judged.standing.terms or {}
+    if any(terms.get(a) is not TermsState.ACCEPTED for a in judged.model.agreements):
         return False
     blocking = {GrantState.REVOKED, GrantState.SUSPENDED, GrantState.ACTIVE}
-    return not any(grant.state(ctx.now) in blocking for grant in standing.grants)
+    return not any(grant.state(ctx.now) in blocking for grant in judged.standing.grants)
 
 
 def _grant_one(act: Act, ctx: Context, person: Person, agreement: Agreement, model: Model) -> None:

@@ -1,9 +1,16 @@
-"""What the catalogue shows: releases, models, revisions and files, checked for the viewer."""
+"""What the catalogue shows: releases and models, one or a page of them, checked for the viewer.
+
+A page of a list is cut before it is judged, and filled up where the rule left something out: it is
+short only at the end, and its cursor names what was shown. Not here: what lies in the models
+(services/contents).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeVar
 
 from gatekeeper.db.catalogue import place_of
 from gatekeeper.db.unit_of_work import Readers
@@ -15,29 +22,33 @@ from gatekeeper.domain.catalogue import (
     ModelOrder,
     Ref,
     Release,
+    ReleaseId,
     Revision,
 )
 from gatekeeper.domain.errors import NotFound
 from gatekeeper.domain.forms import Form, read_form
-from gatekeeper.domain.people import Context
+from gatekeeper.domain.people import Context, Person
 from gatekeeper.services import access
 from gatekeeper.services.access import Judged
 from gatekeeper.services.downloads import NoSuchRevision
 from gatekeeper.services.ports import House
 from gatekeeper.services.publishing.folder import ReleaseContent, read_content
 
-MAX_CARD_BYTES = 512_000
+MOST_RELEASES = 500
+
+_Row = TypeVar("_Row")
+_Seen = TypeVar("_Seen")
+_Place = TypeVar("_Place")
 
 
 @dataclass(frozen=True, slots=True)
 class ReleaseView:
-    """A release as this viewer may see it: its models with verdicts, sizes and namespace title."""
+    """A release as this viewer may see it: its models with verdicts, and its namespace's title."""
 
     release: Release
     namespace_title: str
     content: ReleaseContent
     models: Sequence[Judged]
-    sizes: Mapping[ModelId, tuple[int, int]]
 
     def open_sibling_of(self, model: Model) -> Model | None:
         """Return the open model to name beside a gated one."""
@@ -68,25 +79,25 @@ class ModelView:
         return open_sibling([j.model for j in self.siblings], self.model)
 
 
-@dataclass(frozen=True, slots=True)
-class Contents:
-    """A model as a client reads it: one revision and its files (None before the first publish)."""
-
-    judged: Judged
-    revision: Revision | None
-    files: Sequence[File]
-
-    @property
-    def model(self) -> Model:
-        """The model itself."""
-        return self.judged.model
-
-
-def releases(house: House, ctx: Context) -> list[ReleaseView]:
-    """Return every release with at least one model the viewer may see, last changed first."""
+def releases(
+    house: House,
+    ctx: Context,
+    *,
+    after: tuple[datetime, str] | None = None,
+    limit: int = MOST_RELEASES,
+) -> tuple[list[ReleaseView], tuple[datetime, str] | None]:
+    """Return releases with a model the viewer may see, last changed first, and the next place."""
     with house.db.reading() as read:
-        views = [_release_view(read, ctx, release) for release in read.catalogue.releases()]
-    return [view for view in views if view.models]
+        person = access.person_of(read, ctx)
+        person_id = person.id if person is not None else None
+        return _page(
+            after,
+            limit,
+            lambda place: read.catalogue.releases(person_id, after=place, limit=limit + 1),
+            lambda rows: [view for view in _views(read, person, rows, ctx.now) if view.models],
+            lambda view: view.release,
+            lambda row: (row.changed_at, row.id),
+        )
 
 
 def release(house: House, ctx: Context, namespace: str, name: str) -> ReleaseView:
@@ -98,7 +109,7 @@ def release(house: House, ctx: Context, namespace: str, name: str) -> ReleaseVie
         found = read.catalogue.release(namespace, name)
         if found is None:
             raise NotFound("no such release")
-        view = _release_view(read, ctx, found)
+        (view,) = _views(read, access.person_of(read, ctx), [found], ctx.now)
         if not view.models and read.catalogue.models_of_release(found.id):
             raise NotFound("no such release")
     return view
@@ -112,17 +123,20 @@ def model(
     Raises: NoSuchRevision when the model has revisions but not this one.
     """
     with house.db.reading() as read:
-        judged = access.find_model(read, ctx, namespace, name)
-        found = judged.model
+        found = read.catalogue.model(namespace, name)
+        if found is None:
+            raise NotFound("no such model")
+        line = read.catalogue.models_of_release(found.release_id)
+        siblings = access.visible(read, access.person_of(read, ctx), line, ctx.now)
+        judged = next((sibling for sibling in siblings if sibling.model.id == found.id), None)
+        if judged is None:
+            raise NotFound("no such model")
         at = read.catalogue.revision(found.id, revision)
         refs = read.catalogue.refs(found.id)
         if at is None and (refs or revision != "main"):
             raise NoSuchRevision(f"{found.full_name} has no revision {revision}")
         own = read.catalogue.release_by_id(found.release_id)
         assert own is not None  # noqa: S101  a foreign key says so
-        person = access.person_of(read, ctx)
-        others = read.catalogue.models_of_release(found.release_id)
-        current = [read.agreements.current(a) for a in found.agreements]
         form = read.catalogue.content(found.form_sha256) if found.form_sha256 else ""
         return ModelView(
             judged=judged,
@@ -130,8 +144,8 @@ def model(
             revision=at,
             files=read.catalogue.files(at.id) if at is not None else (),
             refs=refs,
-            siblings=access.visible(read, person, others, ctx.now),
-            agreements=[a for a in current if a is not None],
+            siblings=siblings,
+            agreements=list(read.agreements.current_of(found.agreements).values()),
             form=read_form(form) if form else None,
         )
 
@@ -150,17 +164,45 @@ def list_models(
     """Return a page of models and after which place the next one begins (None at the end)."""
     with house.db.reading() as read:
         person = access.person_of(read, ctx)
-        rows = read.catalogue.list_models(
-            person.id if person is not None else None,
-            author=author,
-            search=search,
-            gated=gated,
-            order=order,
-            after=after,
-            limit=limit + 1,
+        return _page(
+            after,
+            limit,
+            lambda place: read.catalogue.list_models(
+                person.id if person is not None else None,
+                author=author,
+                search=search,
+                gated=gated,
+                order=order,
+                after=place,
+                limit=limit + 1,
+            ),
+            lambda rows: access.visible(read, person, rows, ctx.now),
+            lambda judged: judged.model,
+            lambda row: place_of(row, order),
         )
-        seen = access.visible(read, person, rows[:limit], ctx.now)
-    return seen, place_of(rows[limit - 1], order) if len(rows) > limit else None
+
+
+def _page(
+    after: _Place | None,
+    limit: int,
+    fetch: Callable[[_Place | None], Sequence[_Row]],
+    show: Callable[[Sequence[_Row]], Sequence[_Seen]],
+    row_of: Callable[[_Seen], _Row],
+    place: Callable[[_Row], _Place],
+) -> tuple[list[_Seen], _Place | None]:
+    """Return a page of what may be seen, and the place of its last one if there is another.
+
+    `fetch` gives `limit + 1` rows after a place, `show` those of them that the rule lets through.
+    """
+    found: list[_Seen] = []
+    while True:
+        rows = fetch(after)
+        found += show(rows)
+        if len(found) > limit:
+            return found[:limit], place(row_of(found[limit - 1]))
+        if len(rows) <= limit:
+            return found, None
+        after = place(rows[-1])
 
 
 def find(house: House, ctx: Context, namespace: str, name: str) -> Judged:
@@ -169,71 +211,11 @@ def find(house: House, ctx: Context, namespace: str, name: str) -> Judged:
         return access.find_model(read, ctx, namespace, name)
 
 
-def refs(house: House, ctx: Context, namespace: str, name: str) -> list[Ref]:
-    """Return a model's branches and tags; raises NotFound alike for hidden and missing."""
+def seen(house: House, ctx: Context, models: Collection[Model]) -> dict[ModelId, Judged]:
+    """Return how the viewer stands towards those of the models that they may see."""
     with house.db.reading() as read:
-        return read.catalogue.refs(access.find_model(read, ctx, namespace, name).model.id)
-
-
-def contents(
-    house: House, ctx: Context, namespace: str, name: str, revision: str = "main"
-) -> Contents:
-    """Return a model's files at a revision, and nothing around it; raises as `model`."""
-    with house.db.reading() as read:
-        judged = access.find_model(read, ctx, namespace, name)
-        found = _contents(read, judged, revision)
-        if found.revision is None and (revision != "main" or read.catalogue.refs(found.model.id)):
-            raise NoSuchRevision(f"{found.model.full_name} has no revision {revision}")
-    return found
-
-
-def heads(house: House, models: Sequence[Judged]) -> list[Contents]:
-    """Return the files on the main branch of models that were shown."""
-    with house.db.reading() as read:
-        return [_contents(read, judged, "main") for judged in models]
-
-
-def _contents(read: Readers, judged: Judged, revision: str) -> Contents:
-    at = read.catalogue.revision(judged.model.id, revision)
-    return Contents(judged, at, read.catalogue.files(at.id) if at is not None else ())
-
-
-def last_changes(house: House, found: Contents) -> dict[str, Revision]:
-    """Return which of the last hundred revisions gave each file its present bytes, by path."""
-    changed: dict[str, Revision] = {}
-    if found.revision is None:
-        return changed
-    with house.db.reading() as read:
-        line = read.catalogue.history(found.model.id, found.revision.id)
-        for revision, parent in zip(line, [*line[1:], None], strict=True):
-            old = read.catalogue.files(parent.id) if parent is not None else ()
-            before = {file.path: file.sha256 for file in old}
-            for file in found.files:
-                if before.get(file.path) != file.sha256:
-                    changed.setdefault(file.path, revision)
-            if len(changed) == len(found.files):
-                break
-    return changed
-
-
-def history(house: House, view: ModelView | Contents) -> list[Revision]:
-    """Return the line of revisions of a model that was shown, newest first."""
-    if view.revision is None:
-        return []
-    with house.db.reading() as read:
-        return read.catalogue.history(view.model.id, view.revision.id)
-
-
-def card(house: House, view: ModelView | Contents) -> str:
-    """Return the Markdown of the model's README.md, '' when there is none (always an open file)."""
-    readme = next((f for f in view.files if f.path == "README.md"), None)
-    if readme is None:
-        return ""
-    source = house.objects.open(readme.sha256, 0, min(readme.size_bytes, MAX_CARD_BYTES))
-    try:
-        return source.read().decode("utf-8", "replace")
-    finally:
-        source.close()
+        person = access.person_of(read, ctx)
+        return {j.model.id: j for j in access.visible(read, person, models, ctx.now)}
 
 
 def open_sibling(line: Sequence[Model], model: Model) -> Model | None:
@@ -250,14 +232,22 @@ def open_sibling(line: Sequence[Model], model: Model) -> Model | None:
     return before[-1] if before else next(iter(after), None)
 
 
-def _release_view(read: Readers, ctx: Context, found: Release) -> ReleaseView:
-    person = access.person_of(read, ctx)
-    models = access.visible(read, person, read.catalogue.models_of_release(found.id), ctx.now)
-    namespace = read.catalogue.namespace(found.namespace)
-    return ReleaseView(
-        release=found,
-        namespace_title=namespace.title if namespace is not None else found.namespace,
-        content=read_content(read.catalogue.content(found.content_sha256)),
-        models=models,
-        sizes=read.catalogue.sizes([j.model.id for j in models]),
-    )
+def _views(
+    read: Readers, person: Person | None, found: Sequence[Release], now: datetime
+) -> list[ReleaseView]:
+    """Return releases, each with those of its models that may be seen: perhaps none."""
+    models = read.catalogue.models_of_releases([release.id for release in found])
+    judged: dict[ReleaseId, list[Judged]] = {}
+    for one in access.visible(read, person, models, now):
+        judged.setdefault(one.model.release_id, []).append(one)
+    namespaces = read.catalogue.namespaces({release.namespace for release in found})
+    contents = read.catalogue.contents({release.content_sha256 for release in found})
+    return [
+        ReleaseView(
+            release=release,
+            namespace_title=namespaces[release.namespace].title,
+            content=read_content(contents[release.content_sha256]),
+            models=judged.get(release.id, []),
+        )
+        for release in found
+    ]

@@ -141,8 +141,9 @@ def hats_for(read: Readers, ctx: Context, grant: Grant) -> frozenset[GrantHat]:
     hats = {GrantHat.HOLDER} if grant.person_id == person.id else set()
     if SiteRole.COMPLIANCE in person.site_roles:
         hats.add(GrantHat.COMPLIANCE)
+    memberships = read.people.memberships(person.id)
     for model in read.catalogue.models_by_id(grant.models).values():
-        roles = read.people.roles_in(person.id, model.namespace)
+        roles = memberships.get(model.namespace, frozenset())
         hats |= {GrantHat.HANDLER} if Role.HANDLER in roles else set()
         hats |= {GrantHat.APPROVER} if Role.APPROVER in roles else set()
     return frozenset(hats)

@@ -95,21 +95,23 @@ def _model_id(read: Readers, name: tuple[str, str] | None) -> ModelId | None:
 def _holdings(read: Readers, ctx: Context, found: Sequence[Grant]) -> list[Holding]:
     people = read.people.many({g.person_id for g in found})
     models = read.catalogue.models_by_id({m for g in found for m in g.models})
+    purposes = _purposes(read, found)
     return [
         Holding(
             grant=grant,
             state=grant.state(ctx.now),
             person=people[grant.person_id],
             models=[models[m] for m in grant.models],
-            purpose=_purpose(read, grant),
+            purpose=purposes[grant.id],
         )
         for grant in found
     ]
 
 
-def _purpose(read: Readers, grant: Grant) -> str:
-    if grant.application_id is not None:
-        application = read.applications.by_id(grant.application_id)
-        return application.purpose if application is not None else ""
-    agreement = read.agreements.current(grant.agreement_id) if grant.agreement_id else None
-    return agreement.title if agreement is not None else ""
+def _purposes(read: Readers, found: Sequence[Grant]) -> dict[GrantId, str]:
+    """Return what each grant is for: its application's purpose, or the agreement it came with."""
+    written = read.applications.purposes({g.application_id for g in found if g.application_id})
+    signed = read.agreements.current_of({g.agreement_id for g in found if g.agreement_id})
+    titles = [(agreement_id, agreement.title) for agreement_id, agreement in signed.items()]
+    said = dict[str, str]([*written.items(), *titles])
+    return {g.id: said.get(g.application_id or g.agreement_id or "", "") for g in found}

@@ -25,11 +25,11 @@ def show(house: House, ctx: Context) -> Profile:
     with house.db.reading() as read:
         person = current(read, ctx)
         roles = read.people.memberships(person.id)
-        found = [read.catalogue.namespace(name) for name in roles]
+        namespaces = read.catalogue.namespaces(roles)
         token_id = ctx.actor.token_id
         return Profile(
             person=person,
             roles=roles,
-            titles={n.name: n.title for n in found if n is not None},
+            titles={name: namespace.title for name, namespace in namespaces.items()},
             token=read.people.token(token_id) if token_id is not None else None,
         )

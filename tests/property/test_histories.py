@@ -105,7 +105,7 @@ class History:
             models = read.catalogue.models_by_id({m.id for m in self.world.models.values()})
             for person in (None, *people.values()):
                 for model in models.values():
-                    standing = access.standing_of(read, person, model)
+                    standing = access.judge(read, person, model, self.now).standing
                     sees = decide(standing, model, See(), self.now).allowed
                     fetches = decide(standing, model, access.ANY_FILE, self.now).allowed
                     assert sees or not fetches
@@ -298,7 +298,7 @@ class History:
         """What is listed opens, and what opens is listed."""
         ctx = self.ctx(self.who().actor if self.chance.random() < 0.9 else ANONYMOUS)
         listed = {j.model.full_name for j in catalogue.list_models(self.house, ctx)[0]}
-        views = catalogue.releases(self.house, ctx)
+        views, _ = catalogue.releases(self.house, ctx)
         on_pages = {j.model.full_name for view in views for j in view.models}
         opened = {m.full_name for m in self.world.models.values() if self.opens(ctx, m)}
         assert listed == on_pages == opened

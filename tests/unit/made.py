@@ -80,6 +80,7 @@ def grant(state: GrantState = GrantState.ACTIVE, **changed: Any) -> Grant:
         "reason": None,
         "event_id": EventId("e" * 32),
         "sound": True,
+        "changed_at": NOW - 10 * DAY,
     }
     return Grant(**values | changed)
 

@@ -21,11 +21,11 @@ from tests.unit.made import NOW, TERMS
 CLAUSES = (TermsClause("1", "Research", "No sale."), TermsClause("2", "Users", "You alone."))
 
 
-def version(number: int, change: Change = Change.MATERIAL) -> Agreement:
+def version(number: int) -> Agreement:
     """Make one published version."""
     text = write_text("Terms", "Read.", CLAUSES)
     digest = hashlib.sha256(text.encode()).hexdigest()
-    return Agreement(TERMS, number, "Terms", "Read.", CLAUSES, change, digest, NOW)
+    return Agreement(TERMS, number, "Terms", "Read.", CLAUSES, Change.MATERIAL, digest, NOW)
 
 
 def test_the_text_is_the_one_that_is_shown_and_hashed() -> None:
@@ -49,10 +49,10 @@ def test_the_text_is_the_one_that_is_shown_and_hashed() -> None:
 def test_a_material_version_ends_older_acceptances(
     later: tuple[Change, ...], expected: TermsState
 ) -> None:
-    versions = [version(1), *(version(n, c) for n, c in enumerate(later, start=2))]
-    assert terms_state(versions, 1) is expected
-    assert terms_state(versions, len(versions)) is TermsState.ACCEPTED
-    assert terms_state(versions, None) is TermsState.MISSING
+    changes = dict(enumerate((Change.MATERIAL, *later), start=1))
+    assert terms_state(changes, 1) is expected
+    assert terms_state(changes, len(changes)) is TermsState.ACCEPTED
+    assert terms_state(changes, None) is TermsState.MISSING
 
 
 def sign(**changed: object) -> None:

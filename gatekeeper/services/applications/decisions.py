@@ -87,8 +87,9 @@ def hats_of(read: Readers, person: Person, application: Application) -> frozense
     is_compliance = SiteRole.COMPLIANCE in person.site_roles
     if is_compliance:
         hats.add(Hat.COMPLIANCE)
+    memberships = read.people.memberships(person.id)
     for model in read.catalogue.models_by_id(application.models).values():
-        roles = read.people.roles_in(person.id, model.namespace)
+        roles = memberships.get(model.namespace, frozenset())
         hats |= {_HATS[role] for role in roles if role in _HATS}
     return frozenset(hats - ({Hat.APPROVER} if is_compliance else set()))
 

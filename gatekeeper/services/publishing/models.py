@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from gatekeeper.db.unit_of_work import Readers
 from gatekeeper.domain.agreements import Agreement
-from gatekeeper.domain.applications import QueueFilter
 from gatekeeper.domain.catalogue import Model, Release, has_way_in
 from gatekeeper.domain.errors import Conflict, Invalid, NotAllowed, NotFound, invalid
 from gatekeeper.domain.facts import catalogue as f
@@ -56,26 +56,28 @@ def manage(house: House, ctx: Context, namespace: str, name: str) -> Managed:
         if release is None:
             raise NotFound("no such release")
         models = read.catalogue.models_of_release(release.id)
-        sizes = read.catalogue.sizes([m.id for m in models])
-        holders = read.grants.holders([m.id for m in models], ctx.now)
-        return Managed(
-            release,
-            [_managed(read, m, sizes.get(m.id, (0, 0)), holders.get(m.id, 0)) for m in models],
+        return Managed(release, _managed(read, models, ctx.now))
+
+
+def _managed(read: Readers, models: Sequence[Model], now: datetime) -> list[ManagedModel]:
+    ids = [model.id for model in models]
+    sizes = read.catalogue.sizes(ids)
+    holders = read.grants.holders(ids, now)
+    waiting = read.applications.open_counts(ids)
+    current = read.agreements.current_of({a for model in models for a in model.agreements})
+    forms = read.catalogue.contents({m.form_sha256 for m in models if m.form_sha256 is not None})
+    return [
+        ManagedModel(
+            model=model,
+            agreements=[current[a] for a in model.agreements if a in current],
+            form=read_form(forms[model.form_sha256]) if model.form_sha256 in forms else None,
+            files=sizes.get(model.id, (0, 0))[0],
+            size_bytes=sizes.get(model.id, (0, 0))[1],
+            holders=holders.get(model.id, 0),
+            open_applications=waiting.get(model.id, 0),
         )
-
-
-def _managed(read: Readers, model: Model, size: tuple[int, int], holders: int) -> ManagedModel:
-    current = [read.agreements.current(a) for a in model.agreements]
-    form = read.catalogue.content(model.form_sha256) if model.form_sha256 is not None else ""
-    return ManagedModel(
-        model=model,
-        agreements=[a for a in current if a is not None],
-        form=read_form(form) if form else None,
-        files=size[0],
-        size_bytes=size[1],
-        holders=holders,
-        open_applications=read.applications.count(QueueFilter(model_id=model.id)),
-    )
+        for model in models
+    ]
 
 
 def set_form(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Blueprint, Response
 
-from gatekeeper.services import catalogue
+from gatekeeper.services import catalogue, contents
 from gatekeeper.web.api.exchange import caller, query, say
 from gatekeeper.web.api.present import catalogue as present
 from gatekeeper.web.api.wire import answers, queries
@@ -16,10 +16,14 @@ blueprint = Blueprint("catalogue", __name__)
 
 @blueprint.get("/releases")
 def list_releases() -> Response:
-    """Return every release with a model the caller may see, last changed first."""
-    query(queries.NoQuery)
-    views = catalogue.releases(house(), caller())
-    return say(answers.Page[answers.ReleaseRow](items=tuple(map(present.release_row, views))))
+    """Return releases with a model the caller may see, last changed first, a page at a time."""
+    asked = query(queries.Releases)
+    views, place = catalogue.releases(house(), caller(), after=asked.after, limit=asked.limit)
+    page = answers.Page[answers.ReleaseRow](
+        items=tuple(map(present.release_row, views)),
+        next=queries.write_place(*place) if place is not None else None,
+    )
+    return say(page)
 
 
 @blueprint.get("/releases/<owner>/<name>")
@@ -60,4 +64,4 @@ def show_model(owner: str, name: str) -> Response:
 def list_files(owner: str, name: str, revision: str) -> Response:
     """Return the files of a branch, a tag or a commit; a slash in its name is sent as %2F."""
     query(queries.NoQuery)
-    return say(present.contents(catalogue.contents(house(), caller(), owner, name, revision)))
+    return say(present.contents(contents.show(house(), caller(), owner, name, revision)))

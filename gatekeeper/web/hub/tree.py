@@ -21,21 +21,25 @@ class Tree:
     def __init__(self, files: Sequence[File], changed: Mapping[str, Revision]) -> None:
         self._files = {file.path: file for file in files}
         self._folders = folder_ids(files)
-        self._changed = changed
+        self._last = dict(changed)
+        for path, revision in changed.items():
+            for folder, _ in _steps(path):
+                self._last[folder] = max(
+                    revision, self._last.get(folder, revision), key=lambda r: r.created_at
+                )
 
     def has_folder(self, path: str) -> bool:
         """Say whether there is such a folder; the root, '', always is."""
         return path in self._folders or not path
 
-    def entries(self, folder: str, *, recursive: bool) -> list[Entry]:
-        """Return what lies in a folder (and below it, when `recursive`), by path."""
+    def paths(self, folder: str, *, recursive: bool) -> list[str]:
+        """Return what lies in a folder (and below it, when `recursive`), sorted."""
         paths = sorted((*self._files, *filter(None, self._folders)))
-        return [self._entry(path) for path in paths if _lies_in(path, folder, recursive)]
+        return [path for path in paths if _lies_in(path, folder, recursive)]
 
-    def some(self, paths: Sequence[str]) -> list[Entry]:
+    def entries(self, paths: Sequence[str]) -> list[Entry]:
         """Return what of these paths there is, in the order asked for."""
-        known = (path.strip("/") for path in paths)
-        return [self._entry(p) for p in known if p in self._files or (p and p in self._folders)]
+        return [self._entry(p) for p in paths if p in self._files or (p and p in self._folders)]
 
     def _entry(self, path: str) -> Entry:
         file = self._files.get(path)
@@ -45,17 +49,11 @@ class Tree:
             entry = {"type": "file", "oid": file.git_oid, "size": file.size_bytes}
             if file.lfs:
                 entry["lfs"] = {"oid": file.sha256, **lfs_sizes(file)}
-        last = self._last(path)
+        last = self._last.get(path)
         if last is not None:
             title = last.message.partition("\n")[0]
             entry["lastCommit"] = {"id": last.id, "title": title, "date": moment(last.created_at)}
         return entry | {"path": path}
-
-    def _last(self, path: str) -> Revision | None:
-        if path in self._changed:
-            return self._changed[path]
-        below = [r for p, r in self._changed.items() if _lies_in(p, path, recursive=True)]
-        return max(below, key=lambda revision: revision.created_at, default=None)
 
 
 def _lies_in(path: str, folder: str, recursive: bool) -> bool:

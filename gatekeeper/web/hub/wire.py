@@ -20,7 +20,6 @@ from gatekeeper.domain.catalogue import (
     Visibility,
 )
 from gatekeeper.domain.tiers import Requirement
-from gatekeeper.services.catalogue import Contents
 from gatekeeper.services.profile import Profile
 from gatekeeper.services.publishing.files import lfs_pointer
 from gatekeeper.web.hub import card as cards
@@ -45,18 +44,17 @@ def gated(model: Model) -> str | bool:
     return "manual" if by_hand else "auto"
 
 
-def model_info(found: Contents, card: Card) -> Json:
-    """Write everything about a model but its files.
+def model_info(model: Model, revision: Revision | None, size_bytes: int, card: Card) -> Json:
+    """Write everything about a model at a revision but its files.
 
     Likes and downloads are 0: the first do not exist here, the second are nobody's business.
     """
-    model = found.model
     info: Json = {
         "_id": model.id,
         "id": model.full_name,
         "modelId": model.full_name,
         "author": model.namespace,
-        "sha": found.revision.id if found.revision is not None else None,
+        "sha": revision.id if revision is not None else None,
         "private": model.visibility is Visibility.HIDDEN,
         "gated": gated(model),
         "disabled": model.availability is Availability.WITHDRAWN,
@@ -66,7 +64,7 @@ def model_info(found: Contents, card: Card) -> Json:
         "likes": 0,
         "tags": cards.tags(card),
         "cardData": card,
-        "usedStorage": sum(file.size_bytes for file in found.files),
+        "usedStorage": size_bytes,
     }
     return info | {key: card[key] for key in ("library_name", "pipeline_tag") if key in card}
 

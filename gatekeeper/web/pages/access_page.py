@@ -17,9 +17,8 @@ from markupsafe import Markup
 
 from gatekeeper.domain.catalogue import File
 from gatekeeper.domain.grants import Grant
-from gatekeeper.domain.ledger import EntryFilter
 from gatekeeper.domain.people import AccessToken, Context
-from gatekeeper.services import agreements, audit, holdings, tokens
+from gatekeeper.services import agreements, holdings, tokens
 from gatekeeper.services.catalogue import ModelView
 from gatekeeper.services.downloads import IssuedLink
 from gatekeeper.services.ports import House
@@ -74,7 +73,7 @@ def values(
         "model": view.model,
         "release": view.release,
         "pill": standing.pill(view.judged),
-        "closed": _closed(house, ctx, view),
+        "closed": _closed(view),
         "tools": _tools(house, view, revision, made),
         "needs_token": needs_token,
         "token": made.token if made is not None else next(iter(tokens), None),
@@ -112,7 +111,7 @@ def _tools(house: House, view: ModelView, revision: str, made: Made | None) -> l
     return snippets.tools(source)
 
 
-def _closed(house: House, ctx: Context, view: ModelView) -> Note | None:
+def _closed(view: ModelView) -> Note | None:
     """Return why nothing can be fetched, since when, and what to do; None when it can."""
     verdict, case = view.judged.verdict, view.judged.standing.application
     if verdict.reason is None:
@@ -121,7 +120,7 @@ def _closed(house: House, ctx: Context, view: ModelView) -> Note | None:
         return None
     step = wording.step_for(verdict.reason, view.model.full_name, case.id if case else "")
     ended = [g for g in view.judged.standing.grants if g.reason is not None and g.sound]
-    since = ended_words(house, ctx, ended[-1]) if ended else ""
+    since = ended_words(ended[-1]) if ended else ""
     actions = [standing.next_step(view.judged)]
     if view.open_sibling is not None:
         name = view.open_sibling
@@ -131,14 +130,11 @@ def _closed(house: House, ctx: Context, view: ModelView) -> Note | None:
     return Note("warn", step.said, text, more=known)
 
 
-def ended_words(house: House, ctx: Context, grant: Grant) -> str:
+def ended_words(grant: Grant) -> str:
     """Return why a grant of the viewer was stopped, and since when; '' when it was not."""
     if grant.reason is None:
         return ""
-    kinds = ("GrantSuspended", "GrantRevoked")
-    found = audit.about_me(house, ctx, EntryFilter(subjects=[grant.id], kinds=kinds, limit=1))
-    since = Markup(", since {}").format(day(found.entries[0].at)) if found.entries else ""
-    words = Markup("{}{}.").format(reasons.ENDED[grant.reason], since)
+    words = Markup("{}, since {}.").format(reasons.ENDED[grant.reason], day(grant.changed_at))
     return Markup("{} {}").format(words, grant.note) if grant.note else words
 
 

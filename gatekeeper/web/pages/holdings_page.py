@@ -6,13 +6,13 @@ fetching (access_page).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
 from gatekeeper.domain.access import Reason
-from gatekeeper.domain.errors import NotFound
+from gatekeeper.domain.catalogue import ModelId
 from gatekeeper.domain.grants import TABLE as GRANT_TABLE
 from gatekeeper.domain.grants import Grant, GrantCommand, GrantState
 from gatekeeper.domain.people import Context
@@ -44,10 +44,10 @@ class Line:
 
 def values(house: House, ctx: Context) -> dict[str, Any]:
     """Return what access/index.html shows of the actor's grants."""
-    lines = [
-        _line(house, ctx, holding)
-        for holding in holdings.search(house, ctx, holdings.Wanted(limit=MOST))
-    ]
+    found = holdings.search(house, ctx, holdings.Wanted(limit=MOST))
+    models = {model.id: model for holding in found for model in holding.models}
+    seen = catalogue.seen(house, ctx, models.values())
+    lines = [_line(holding, seen) for holding in found]
     live = [line for line in lines if line.grant.state(ctx.now) in _LIVE]
     return {
         "live": live,
@@ -56,8 +56,10 @@ def values(house: House, ctx: Context) -> dict[str, Any]:
     }
 
 
-def _line(house: House, ctx: Context, holding: Holding) -> Line:
-    grant, models = holding.grant, _judged(house, ctx, holding)
+def _line(holding: Holding, seen: Mapping[ModelId, Judged]) -> Line:
+    """Show a grant with those of its models that its holder may still see, as they stand today."""
+    grant = holding.grant
+    models = [seen[model.id] for model in holding.models if model.id in seen]
     may = (GrantCommand.RELINQUISH, holding.state) in GRANT_TABLE
     return Line(
         grant=grant,
@@ -65,21 +67,10 @@ def _line(house: House, ctx: Context, holding: Holding) -> Line:
         pill=reasons.GRANT_PILLS[holding.state],
         last_day=standing.last_day(grant),
         models=models,
-        why=ended_words(house, ctx, grant),
+        why=ended_words(grant),
         action=_action(holding, models),
         relinquish_href=f"/access/grants/{grant.id}/relinquish" if may else "",
     )
-
-
-def _judged(house: House, ctx: Context, holding: Holding) -> list[Judged]:
-    """Return the models of a grant that its holder may still see, with today's verdicts."""
-    found = []
-    for model in holding.models:
-        try:
-            found.append(catalogue.find(house, ctx, model.namespace, model.name))
-        except NotFound:
-            continue
-    return found
 
 
 def _action(holding: Holding, models: Sequence[Judged]) -> Action | None:

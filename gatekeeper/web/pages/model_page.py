@@ -14,7 +14,7 @@ from markupsafe import Markup
 
 from gatekeeper.domain.access import Reason
 from gatekeeper.domain.catalogue import Availability, File, Model, Visibility, is_open_path
-from gatekeeper.services import catalogue
+from gatekeeper.services import contents
 from gatekeeper.services.catalogue import ModelView
 from gatekeeper.services.ports import House
 from gatekeeper.web.pages import snippets, standing
@@ -39,7 +39,8 @@ class Row:
 def values(house: House, view: ModelView, revision: str) -> dict[str, Any]:
     """Return what catalogue/model.html shows of a model at a revision."""
     model, judged = view.model, view.judged
-    card, is_cut = _card(catalogue.card(house, view), {model.title, model.name})
+    readme = contents.readme_of(view.files)
+    card, is_cut = _card(contents.card(house, readme), {model.title, model.name})
     step = standing.next_step(judged)
     is_stranger = judged.verdict.reason is Reason.NO_ACCOUNT
     return {
@@ -61,7 +62,7 @@ def values(house: House, view: ModelView, revision: str) -> dict[str, Any]:
         "files": rows(view, revision, view.files[:FILES_SHOWN]),
         "files_total": count(view.files),
         "refs": refs(view, revision, f"/{model.full_name}?revision="),
-        "history": catalogue.history(house, view)[:HISTORY_SHOWN],
+        "history": contents.history(house, view)[:HISTORY_SHOWN],
         "tools": _tools(house, view, revision),
         "parts": _parts(view),
     }

@@ -13,11 +13,11 @@ from markupsafe import Markup
 
 from gatekeeper.domain.access import ClauseState, Reason
 from gatekeeper.domain.agreements import Agreement
-from gatekeeper.domain.catalogue import AgreementId, Model
+from gatekeeper.domain.catalogue import AgreementId, Model, ModelId
 from gatekeeper.domain.people import Context, Role
-from gatekeeper.services import agreements, catalogue
+from gatekeeper.services import agreements, catalogue, contents
 from gatekeeper.services.access import Judged
-from gatekeeper.services.catalogue import Contents, ReleaseView
+from gatekeeper.services.catalogue import ReleaseView
 from gatekeeper.services.ports import House
 from gatekeeper.services.publishing.folder import Criterion, DetectionGuide, Measure, Stage
 from gatekeeper.web.pages import standing
@@ -26,6 +26,7 @@ from gatekeeper.web.pages.markdown import markdown
 from gatekeeper.web.pages.parts import Action, Pill, Step
 from gatekeeper.web.pages.releases_list import COMING, changed_at, label
 
+Sizes = Mapping[ModelId, tuple[int, int]]
 _FORMATS = ("safetensors", "gguf", "onnx", "bin", "pt", "pth", "npz", "h5", "msgpack", "jit")
 
 
@@ -65,7 +66,7 @@ class Bar:
 def values(house: House, ctx: Context, namespace: str, name: str) -> dict[str, Any]:
     """Return what catalogue/release.html shows; raises NotFound."""
     view = catalogue.release(house, ctx, namespace, name)
-    heads = catalogue.heads(house, view.models)
+    sizes = contents.sizes(house, view.models)
     content = view.content
     return {
         "release": view.release,
@@ -75,14 +76,14 @@ def values(house: House, ctx: Context, namespace: str, name: str) -> dict[str, A
         "facts": _facts(view),
         "summary_html": markdown(content.summary),
         "values_html": markdown(content.values) if content.values else "",
-        "access": _access(view),
-        "models": [_row(view, head) for head in heads],
+        "access": _access(view, sizes),
+        "models": _rows(house, view, sizes),
         "rule": content.plan.rule,
         "stages": _stages(house, content.plan.stage),
         "risks": content.risks,
         "detection": content.detection,
         **_measures(content.detection),
-        "verify": _verify(view, heads),
+        "verify": _verify(house, view, sizes),
         "terms": _terms(house, view.models),
         "manage": _manage(view),
     }
@@ -118,13 +119,13 @@ def _facts(view: ReleaseView) -> list[tuple[str, str]]:
     return [(name, value) for name, value in facts if value]
 
 
-def _access(view: ReleaseView) -> dict[str, Any]:
+def _access(view: ReleaseView, sizes: Sizes) -> dict[str, Any]:
     """Return the card "Your access": models alike share a line; the best step is the button."""
     groups: dict[tuple[str, str], list[str]] = {}
     for judged in view.models:
         key = (_line_state(judged), standing.pill(judged).text)
         groups.setdefault(key, []).append(label(judged.model.title, view.release.title))
-    best = max((j for j in view.models if j.verdict.allowed), key=_strength(view), default=None)
+    best = max((j for j in view.models if j.verdict.allowed), key=_strength(sizes), default=None)
     due = _due(view.models)
     steps = [step for step in (_named(best), _named(due)) if step is not None]
     if due is not None and due.verdict.reason in {Reason.RETURNED, Reason.TERMS_OUTDATED}:
@@ -146,8 +147,8 @@ def _line_state(judged: Judged) -> str:
     return ClauseState.NOT_NEEDED if reason is Reason.MODEL_WITHHELD else ClauseState.UNMET
 
 
-def _strength(view: ReleaseView) -> Any:
-    return lambda j: (j.model.tier.rank, view.sizes.get(j.model.id, (0, 0))[1])
+def _strength(sizes: Sizes) -> Any:
+    return lambda j: (j.model.tier.rank, sizes.get(j.model.id, (0, 0))[1])
 
 
 # Whose next step stands on the second button, first the most pressing.
@@ -180,16 +181,24 @@ def _named(judged: Judged | None) -> Action | None:
     return step
 
 
-def _row(view: ReleaseView, head: Contents) -> Row:
-    judged, model = head.judged, head.model
+def _rows(house: House, view: ReleaseView, sizes: Sizes) -> list[Row]:
+    formats = contents.endings(house, view.models, _FORMATS)
+    return [
+        _row(view, judged, sizes.get(judged.model.id), formats.get(judged.model.id, ()))
+        for judged in view.models
+    ]
+
+
+def _row(
+    view: ReleaseView, judged: Judged, size: tuple[int, int] | None, formats: Sequence[str]
+) -> Row:
     step = standing.next_step(judged)
     short = {"Apply for access": "Apply", "Read and accept the terms": "Accept"}
-    size = view.sizes.get(model.id)
     return Row(
-        model=model,
+        model=judged.model,
         size_bytes=size[1] if size is not None else None,
-        formats=", ".join(f for f in _FORMATS if any(x.path.endswith(f".{f}") for x in head.files)),
-        sibling=view.open_sibling_of(model),
+        formats=", ".join(formats),
+        sibling=view.open_sibling_of(judged.model),
         pill=None if judged.verdict.allowed else standing.pill(judged),
         action=Action(step.href, short.get(step.text, step.text)) if step is not None else None,
     )
@@ -266,17 +275,16 @@ def _percent(rate: float) -> str:
     return f"{rate * 100:.3g}%"
 
 
-def _verify(view: ReleaseView, heads: Sequence[Contents]) -> str:
+def _verify(house: House, view: ReleaseView, sizes: Sizes) -> str:
     """Return the command that checks the largest file of the release's first published model."""
-    for head in heads:
-        file = max(head.files, key=lambda f: f.size_bytes, default=None)
-        if file is not None:
-            name = file.path.rpartition("/")[2]
-            digest = f"# {short_sha(file.sha256)}…\n"
-            return f"# {head.model.title}\nsha256sum {name}\n{digest}"
-    return f"# {view.release.title}: nothing is published yet"
+    first = next((judged for judged in view.models if judged.model.id in sizes), None)
+    file = contents.largest_file(house, first) if first is not None else None
+    if first is None or file is None:
+        return f"# {view.release.title}: nothing is published yet"
+    name = file.path.rpartition("/")[2]
+    return f"# {first.model.title}\nsha256sum {name}\n# {short_sha(file.sha256)}…\n"
 
 
 def _terms(house: House, models: Sequence[Judged]) -> list[Agreement]:
     ids: dict[AgreementId, None] = dict.fromkeys(a for j in models for a in j.model.agreements)
-    return [agreements.show(house, agreement_id) for agreement_id in ids]
+    return agreements.in_force(house, ids)

@@ -6,7 +6,7 @@ What is listed was checked by the service; filters here only leave out. Not here
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -16,9 +16,10 @@ from flask import request
 from markupsafe import Markup
 
 from gatekeeper.domain.access import Basis, Reason
+from gatekeeper.domain.catalogue import ModelId
 from gatekeeper.domain.people import Context, Role
 from gatekeeper.domain.tiers import Tier
-from gatekeeper.services import catalogue, profile
+from gatekeeper.services import catalogue, contents, profile
 from gatekeeper.services.access import Judged
 from gatekeeper.services.catalogue import ReleaseView
 from gatekeeper.services.ports import House
@@ -73,10 +74,11 @@ def values(house: House, ctx: Context) -> dict[str, Any]:
     filters = {key: it for key, it in _FILTERS.items() if signed_in or not it[2]}
     words = " ".join(request.args.get("q", "")[:MAX_WORDS_CHARS].split())
     show, sort = _one_of("show", filters), _one_of("sort", _SORTS)
-    views = catalogue.releases(house, ctx)
+    views, _ = catalogue.releases(house, ctx)
     found = [view for view in views if _matches(view, words)]
     chosen = [view for view in found if filters[show][1](view, ctx)]
     listed, pager = cut(_SORTS[sort][1](chosen), PER_PAGE)
+    sizes = contents.sizes(house, [judged for view in listed for judged in view.models])
     return {
         "query": words,
         "filters": [
@@ -88,7 +90,7 @@ def values(house: House, ctx: Context) -> dict[str, Any]:
             Link(_address(q=words, show=show, sort=key), text, key == sort)
             for key, (text, _) in _SORTS.items()
         ],
-        "releases": [_listed(view, signed_in=signed_in) for view in listed],
+        "releases": [_listed(view, sizes, signed_in=signed_in) for view in listed],
         "tiers": list(house.tiers),
         "opening": sorted(
             (o for view in views for o in _opening(view, ctx)), key=lambda o: (o.on, o.title)
@@ -171,7 +173,7 @@ def _matches(view: ReleaseView, words: str) -> bool:
     return all(word in text for word in words.casefold().split())
 
 
-def _listed(view: ReleaseView, *, signed_in: bool) -> Listed:
+def _listed(view: ReleaseView, sizes: Collection[ModelId], *, signed_in: bool) -> Listed:
     access, detail = _standing(view.models, signed_in=signed_in)
     return Listed(
         href=f"/releases/{view.release.full_name}",
@@ -184,7 +186,7 @@ def _listed(view: ReleaseView, *, signed_in: bool) -> Listed:
             Tag(
                 label(j.model.title, view.release.title),
                 j.model.tier,
-                "" if j.model.id in view.sizes else "not published yet",
+                "" if j.model.id in sizes else "not published yet",
             )
             for j in view.models
         ],

@@ -9,7 +9,8 @@ from gatekeeper.domain import catalogue, forms
 from gatekeeper.domain.agreements import TermsState
 from gatekeeper.domain.people import Scope
 from gatekeeper.services.access import Judged, refusal
-from gatekeeper.services.catalogue import Contents, ModelView, ReleaseView
+from gatekeeper.services.catalogue import ModelView, ReleaseView
+from gatekeeper.services.contents import Contents
 from gatekeeper.services.people import may_act
 from gatekeeper.services.profile import Profile
 from gatekeeper.web import wording

@@ -57,6 +57,13 @@ class NoQuery(Query):
     """Nothing is asked."""
 
 
+class Releases(Query):
+    """Releases, last changed first."""
+
+    after: Place | None = None
+    limit: Limit = 50
+
+
 class Models(Query):
     """Models by name."""
 
