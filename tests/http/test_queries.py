@@ -27,6 +27,7 @@ from gatekeeper.domain.grants import EndReason, GrantCommand
 from gatekeeper.domain.people import Role, Scope
 from gatekeeper.services import agreements, downloads, grants, members, sessions, tokens
 from gatekeeper.services.applications import decisions, drafts, reading
+from gatekeeper.services.applications.conditions import MAX_MODELS
 from gatekeeper.services.applications.drafts import Typed
 from gatekeeper.services.publishing import revisions
 from tests import builders
@@ -139,7 +140,8 @@ class Growing:
         self.app = app
         self.directory = directory
         self.numbers = iter(range(1000))
-        self.stopped = self.drafted = world.models["T3"]
+        self.stopped = world.models["T3"]
+        self.drafted: list[Model] = []
 
     def grow(self, by: int) -> None:
         """Add so many of everything."""
@@ -149,11 +151,11 @@ class Growing:
             self.hire(n, lab)
             terms = AgreementId(f"terms-{n}")
             builders.publish_agreement(self.world.house, terms)
-            held, stopped, drafted, _ = self.publish(n, lab, terms)
-            self.hold(held, stopped)
-            self.apply(n, drafted)
+            held, self.stopped, drafted = self.publish(n, lab, terms)
+            self.drafted.append(drafted)
+            self.hold(held, self.stopped)
+            self.apply(n)
             self.discuss(n)
-            self.stopped, self.drafted = stopped, drafted
 
     def hire(self, n: int, lab: str) -> None:
         """Give roles in another namespace, a token, a session, and a colleague."""
@@ -171,10 +173,9 @@ class Growing:
         found = [
             builders.publish_model(house, at, f"held-{n}", "T3", asks=asks, form=form),
             builders.publish_model(house, at, f"stopped-{n}", "T3", asks=asks, form=form),
-            builders.publish_model(house, at, f"drafted-{n}", "T4", asks=asks, form=form),
-            builders.publish_model(house, at, f"line-{n}", "T0", release=f"line-{n}",
-                                   namespace=lab),
-        ]  # fmt: skip
+            builders.publish_model(house, at, f"drafted-{n}", "T4", asks=asks, form=FORM),
+        ]
+        builders.publish_model(house, at, f"line-{n}", "T0", release=f"line-{n}", namespace=lab)
         builders.publish_model(house, at, f"taken-{n}", "T2", asks=(COMMUNITY,))
         builders.publish_model(house, at, f"unseen-{n}", "T3", visibility=Visibility.HIDDEN)
         builders.publish_model(house, at, "lyra-t3", "T3", asks=(RESEARCH,), form=FORM,
@@ -194,12 +195,12 @@ class Growing:
                 house, context(), grant.id, GrantCommand.SUSPEND, EndReason.LEAK, "a leak"
             )
 
-    def apply(self, n: int, drafted: Model) -> None:
-        """Let somebody new apply for and somebody new hold the model; leave a draft."""
+    def apply(self, n: int) -> None:
+        """Let somebody new apply for and somebody new hold the model; leave a draft of several."""
         house, cast, t3 = self.world.house, self.world.cast, self.world.models["T3"]
         builders.apply_for(house, hire_one(house, f"asking{n}"), t3)
         builders.grant(house, hire_one(house, f"holding{n}"), t3, cast.approver)
-        names = [(drafted.namespace, drafted.name)]
+        names = [(model.namespace, model.name) for model in self.drafted[-MAX_MODELS:]]
         drafts.start(house, context(cast.pending.actor), names, Typed(purpose="later"))
 
     def discuss(self, n: int) -> None:
@@ -240,7 +241,7 @@ class Growing:
             "revision": revision.id,
             "link": link.path,
             "stopped": self.stopped.full_name,
-            "drafted": self.drafted.full_name,
+            "drafted": self.drafted[-1].full_name,
         }
 
     def measure(self) -> Counts:

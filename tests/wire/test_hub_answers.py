@@ -17,8 +17,6 @@ from gatekeeper.domain.catalogue import Availability
 from gatekeeper.domain.errors import IntegrityBroken, Unavailable
 from gatekeeper.domain.grants import EndReason, GrantCommand
 from gatekeeper.services import grants, members, tokens
-from gatekeeper.services.access import Judged
-from gatekeeper.services.catalogue import Contents
 from gatekeeper.web.hub import errors, wire
 from tests.builders import WEIGHTS, World
 from tests.cast import Cast, Member, context
@@ -221,5 +219,4 @@ def test_a_withdrawn_model_is_gated_and_disabled(app: Flask, world: World) -> No
     assert (answer.status_code, answer.headers["X-Error-Code"]) == (403, "GatedRepo")
     assert "was withdrawn" in answer.headers["X-Error-Message"]
     model = replace(world.models["T0"], availability=Availability.WITHDRAWN)
-    found = Contents(Judged(model, None, None), None, ())  # type: ignore[arg-type]
-    assert wire.model_info(found, {})["disabled"] is True
+    assert wire.model_info(model, None, 0, {})["disabled"] is True

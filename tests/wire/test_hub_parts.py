@@ -133,11 +133,7 @@ def test_folder_ids_are_those_of_git(tmp_path: Path) -> None:
     for folder in ("a", "a/c", "a-b", "ä"):
         assert ids[folder] == git("-c", "core.quotepath=false", "rev-parse", f"{root}:{folder}")
     tree = Tree(files, {})
-    top = [entry["path"] for entry in tree.entries("", recursive=False)]
+    top = tree.paths("", recursive=False)
     assert top == ["README.md", "a", "a-b", "a0", "big.bin", "ä"]
-    assert [e["path"] for e in tree.entries("a", recursive=True)] == [
-        "a/b.txt",
-        "a/c",
-        "a/c/d e#.txt",
-    ]
-    assert [e["path"] for e in tree.some(["a/", "none", "a0", ""])] == ["a", "a0"]
+    assert tree.paths("a", recursive=True) == ["a/b.txt", "a/c", "a/c/d e#.txt"]
+    assert [e["path"] for e in tree.entries(["a", "none", "a0", ""])] == ["a", "a0"]

@@ -14,10 +14,11 @@ from typing import Any
 from gatekeeper.domain.agreements import Agreement, TermsState, check_acceptance
 from gatekeeper.domain.applications import Application, Draft
 from gatekeeper.domain.catalogue import AgreementId
-from gatekeeper.domain.errors import Invalid, NotFound
+from gatekeeper.domain.errors import Invalid
 from gatekeeper.domain.forms import WRITTEN, Field, FieldType, Form, check_answers
 from gatekeeper.domain.people import Context, Person
-from gatekeeper.services import catalogue
+from gatekeeper.services import agreements, catalogue
+from gatekeeper.services.access import Judged
 from gatekeeper.services.agreements import Signing
 from gatekeeper.services.applications import reading
 from gatekeeper.services.applications.drafts import Typed
@@ -33,21 +34,26 @@ Posted = Mapping[str, Sequence[str]]
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What is applied for: the model of the address and those that share its draft."""
+    """What is applied for: the model of the address and those that share its draft.
 
-    views: Sequence[ModelView]
+    `agreements` are those that one of the models asks for, each once.
+    """
+
+    view: ModelView
+    others: Sequence[Judged]
+    agreements: Sequence[Agreement]
     draft: Draft | None
     earlier: Sequence[Application]
 
     @property
-    def view(self) -> ModelView:
-        """The model of the address."""
-        return self.views[0]
+    def models(self) -> Sequence[Judged]:
+        """Every model, that of the address first."""
+        return [self.view.judged, *self.others]
 
     @property
     def title(self) -> str:
         """The titles of the models."""
-        return ", ".join(view.model.title for view in self.views)
+        return ", ".join(judged.model.title for judged in self.models)
 
     @property
     def fields(self) -> Sequence[Field]:
@@ -61,14 +67,9 @@ class Target:
         return {f.name: f.label for f in self.fields}
 
     @property
-    def agreements(self) -> Sequence[Agreement]:
-        """Every agreement one of the models asks for, once."""
-        return list({a.id: a for view in self.views for a in view.agreements}.values())
-
-    @property
     def due(self) -> Sequence[Agreement]:
-        """Those of them that are still to be accepted."""
-        return [a for view in self.views for a in unsigned(view) if a in self.agreements]
+        """The agreements that are still to be accepted."""
+        return unsigned(self.agreements, *self.models)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,20 +117,22 @@ def target(house: House, ctx: Context, view: ModelView) -> Target:
     """Return what the actor applies for at a model's address, with the draft that names it."""
     mine = reading.mine(house, ctx)
     drafts = [d for d in mine.drafts if view.model.id in d.models]
+    named = {m for draft in drafts for m in draft.models} - {view.model.id}
+    seen = catalogue.seen(house, ctx, [mine.models[m] for m in named])
     for draft in sorted(drafts, key=lambda d: len(d.models)):
-        others = [mine.models[m] for m in draft.models if m != view.model.id]
-        try:
-            views = [catalogue.model(house, ctx, m.namespace, m.name) for m in others]
-        except NotFound:  # one of them may not be seen any more: the draft cannot be sent
-            continue
-        return Target([view, *views], draft, mine.applications)
-    return Target([view], None, mine.applications)
+        others = [seen[m] for m in draft.models if m in seen]
+        if len(others) < len(draft.models) - 1:
+            continue  # one of them may not be seen any more: the draft cannot be sent
+        asked = dict.fromkeys(a for j in (view.judged, *others) for a in j.model.agreements)
+        texts = agreements.in_force(house, asked)
+        return Target(view, others, texts, draft, mine.applications)
+    return Target(view, (), view.agreements, None, mine.applications)
 
 
-def unsigned(view: ModelView) -> list[Agreement]:
-    """Return the agreements of a model that the viewer has still to accept."""
-    terms = view.judged.standing.terms or {}
-    return [a for a in view.agreements if terms.get(a.id) is not TermsState.ACCEPTED]
+def unsigned(texts: Sequence[Agreement], *models: Judged) -> list[Agreement]:
+    """Return the agreements that the viewer, as they stand towards the models, has not accepted."""
+    terms = {a: state for judged in models for a, state in (judged.standing.terms or {}).items()}
+    return [text for text in texts if terms.get(text.id) is not TermsState.ACCEPTED]
 
 
 def kept(found: Target, copied_id: str) -> tuple[Filled, Application | None]:

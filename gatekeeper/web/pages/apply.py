@@ -110,7 +110,7 @@ def _elsewhere(view: ModelView) -> Note | None:
     if verdict.reason is Reason.REJECTED and case is not None and not _may(case):
         return Note("info", "You cannot apply again yet.", "The reason stands below.", step)
     if is_accepted(view.model):
-        due = forms.unsigned(view) or view.agreements
+        due = forms.unsigned(view.agreements, view.judged) or view.agreements
         href = f"/agreements/{due[0].id}?model={view.model.full_name}" if due else ""
         return Note("info", "", action=Action(href or f"/{view.model.full_name}", ""))
     if verdict.reason in {Reason.TERMS_MISSING, Reason.TERMS_OUTDATED} or not _has_form(view):
@@ -149,7 +149,7 @@ def _save(target: Target, filled: Filled) -> Draft:
     """Keep what was typed; raises Conflict when the draft says something else than was shown."""
     ctx, draft = session_context(), target.draft
     if draft is None:
-        models = [(view.model.namespace, view.model.name) for view in target.views]
+        models = [(judged.model.namespace, judged.model.name) for judged in target.models]
         return drafts.start(house(), ctx, models, filled.typed)
     if filled.says(draft):
         return draft  # the same words from another window, or saved a moment ago as they were typed

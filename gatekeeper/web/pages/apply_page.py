@@ -12,12 +12,12 @@ from typing import Any
 
 from gatekeeper.domain.catalogue import AgreementId, Model
 from gatekeeper.domain.people import Context, Person
-from gatekeeper.services import agreements
+from gatekeeper.services import agreements, contents
 from gatekeeper.services.applications.drafts import MAX_PURPOSE_CHARS, MAX_SUMMARY_CHARS
 from gatekeeper.services.ports import House
 from gatekeeper.web.pages import terms_page
 from gatekeeper.web.pages.application_form import Filled, Target, questions
-from gatekeeper.web.pages.model_page import count
+from gatekeeper.web.pages.model_page import amount
 from gatekeeper.web.pages.parts import Action, Note, Pill, Step
 from gatekeeper.web.pages.wrongs import Wrongs
 
@@ -47,7 +47,7 @@ def values(
         "model": view.model,
         "release": view.release,
         "title": found.title,
-        "models": [view.model for view in found.views],
+        "models": [judged.model for judged in found.models],
         "sibling": view.open_sibling,
         "version": filled.version,
         "saved_at": found.draft.saved_at if found.draft is not None else None,
@@ -62,7 +62,7 @@ def values(
         "questions": questions(house, found.fields, filled.answers, wrong),
         "sheets": _sheets(house, ctx, found, filled, wrong),
         "signs": bool(found.due),
-        "facts": _facts(found),
+        "facts": _facts(house, found),
         "steps": _steps(view.model),
     }
 
@@ -106,10 +106,11 @@ def _sheets(
     ]
 
 
-def _facts(found: Target) -> list[tuple[str, str]]:
-    files = [file for view in found.views for file in view.files]
-    days = min(view.model.tier.grant_days for view in found.views)
-    return [("Files", count(files)), ("Access lasts", f"Up to {days} days")]
+def _facts(house: House, found: Target) -> list[tuple[str, str]]:
+    sizes = contents.sizes(house, found.models).values()
+    files = amount(sum(number for number, _ in sizes), sum(size_bytes for _, size_bytes in sizes))
+    days = min(judged.model.tier.grant_days for judged in found.models)
+    return [("Files", files), ("Access lasts", f"Up to {days} days")]
 
 
 def _steps(model: Model) -> list[Step]:

@@ -70,8 +70,12 @@ def values(house: House, view: ModelView, revision: str) -> dict[str, Any]:
 
 def count(files: Sequence[File]) -> str:
     """Return `7 files, 8.1 MB`."""
-    total = sum(file.size_bytes for file in files)
-    return f"{len(files)} {'file' if len(files) == 1 else 'files'}, {size(total)}"
+    return amount(len(files), sum(file.size_bytes for file in files))
+
+
+def amount(number: int, size_bytes: int) -> str:
+    """Return so many files of so many bytes altogether, in words."""
+    return f"{number} {'file' if number == 1 else 'files'}, {size(size_bytes)}"
 
 
 def rows(view: ModelView, revision: str, files: Sequence[File]) -> list[Row]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 from gatekeeper.domain.people import Role, Scope
@@ -46,12 +47,18 @@ def test_models_come_by_name_a_page_at_a_time(world: World, as_: As) -> None:
     assert items(api, "models", author="nobody") == []
 
 
-def test_a_page_of_models_may_be_short_but_never_skips(world: World, as_: As) -> None:
-    """The hidden model sorts before the others: a page that holds it is one shorter."""
+def test_a_page_is_full_until_the_last(world: World, as_: As) -> None:
+    """The hidden model sorts before the others, and takes nobody's place."""
     pages = paged(as_(None), "models", "after", limit=1)
-    assert [m["id"] for page in pages for m in page] == [
-        m["id"] for m in items(as_(None), "models")
-    ]
+    assert [[m["id"]] for m in items(as_(None), "models")] == [[m["id"] for m in p] for p in pages]
+
+
+def test_releases_come_a_page_at_a_time(world: World, as_: As, tmp_path: Path) -> None:
+    builders.add_release(world.house, name="mira")
+    builders.publish_model(world.house, tmp_path, "mira-t0", "T0", release="mira")
+    pages = paged(as_(None), "releases", "after", limit=1)
+    assert [[r["id"] for r in p] for p in pages] == [["northfield/mira"], ["northfield/lyra"]]
+    assert as_(None).get("releases", after="northfield/mira").status_code == 422
 
 
 def test_a_release_holds_what_its_page_says(world: World, as_: As) -> None:
