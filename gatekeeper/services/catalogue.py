@@ -86,7 +86,11 @@ def releases(
     after: tuple[datetime, str] | None = None,
     limit: int = MOST_RELEASES,
 ) -> tuple[list[ReleaseView], tuple[datetime, str] | None]:
-    """Return releases with a model the viewer may see, last changed first, and the next place."""
+    """Return releases with a model the viewer may see, last changed first, and the next place.
+
+    Known gap: the catalogue's page counts and searches what it lists, so it takes one page of
+    `MOST_RELEASES` and judges all of it; releases that changed before those are not on it.
+    """
     with house.db.reading() as read:
         person = access.person_of(read, ctx)
         person_id = person.id if person is not None else None

@@ -50,11 +50,6 @@ class Head:
     readme: File | None
     files: Sequence[File]
 
-    @property
-    def model(self) -> Model:
-        """The model itself."""
-        return self.judged.model
-
 
 def refs(house: House, ctx: Context, namespace: str, name: str) -> list[Ref]:
     """Return a model's branches and tags; raises NotFound alike for hidden and missing."""
