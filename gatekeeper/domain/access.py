@@ -271,7 +271,7 @@ def _granted(q: _Question) -> Clause | None:
         return Clause("grant", title, ClauseState.NOT_NEEDED, _why_not_needed(q))
     live = q.live_grant
     if live is not None:
-        detail = f"until {live.ends_at.date().isoformat()}"
+        detail = f"until {live.last_day.isoformat()}"
         return Clause("grant", title, ClauseState.MET, detail, fact=live.id)
     ended = q.newest_grant
     application = q.standing.application

@@ -155,10 +155,16 @@ _REF_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._/-]{0,199}")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
+# `/{owner}/{name}/resolve/...` must not read as `/{name}/resolve/...`, and so on.
+_ADDRESS_PARTS = frozenset({"blob", "commit", "info", "raw", "resolve", "tree"})
+
+
 def check_repo_name(name: str, field: str = "name") -> str:
     """Return the name if the Hub's clients accept it as a repository name; raise Invalid."""
     if not _REPO_NAME.fullmatch(name) or "--" in name or ".." in name or name.endswith(".git"):
         raise invalid(field, "use 1 to 96 of A-Z a-z 0-9 . _ - without '--', '..' or '.git'")
+    if name in _ADDRESS_PARTS:
+        raise invalid(field, f"{name!r} is a part of addresses here; choose another name")
     return name
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 
 from gatekeeper.domain.applications import ApplicationId
@@ -97,6 +97,11 @@ class Grant:
     sound: bool
     changed_at: datetime
     note: str = ""  # what the holder was told with the last stop or reinstatement
+
+    @property
+    def last_day(self) -> date:
+        """The last day of the grant: it ends at the midnight after it (UTC)."""
+        return (self.ends_at - timedelta(microseconds=1)).date()
 
     def state(self, now: datetime) -> GrantState:
         """Return where the grant stands at `now`: a live one past its end is expired."""

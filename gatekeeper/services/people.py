@@ -67,16 +67,22 @@ def ask_reset(house: House, ctx: Context, email: str) -> None:
         act.owe(Notice(NoticeKind.RESET_PASSWORD, ToPerson(to), "/reset", to))
 
 
-def reset_password(house: House, ctx: Context, token: str, password: str) -> Person:
-    """Set a new password by a mailed token, once; every session and token of the person ends.
-
-    Raises: BadLink for a token used, expired or not ours; Invalid for a weak password.
-    """
+def check_reset(house: House, ctx: Context, token: str) -> tuple[Claim, Person]:
+    """Return what a mailed token says and whose password it sets; raises BadLink."""
     claim = read_claim(house, ctx, Purpose.RESET, token)
     with house.db.reading() as read:
         person = read.people.by_id(PersonId(claim.subject))
         if person is None or read.people.commitments(person.id)[1] != claim.check:
             raise BadLink("this address was used already; ask for a new mail")
+    return claim, person
+
+
+def reset_password(house: House, ctx: Context, token: str, password: str) -> Person:
+    """Set a new password by a mailed token, once; every session and token of the person ends.
+
+    Raises: BadLink for a token used, expired or not ours; Invalid for a weak password.
+    """
+    claim, person = check_reset(house, ctx, token)
     check_password(password, person.email, person.name, person.username)
     hashed = hash_password(password)
     with house.db.acting(ctx) as act:

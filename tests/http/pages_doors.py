@@ -14,6 +14,7 @@ from tests.http.doors import (
     STAFF,
     STOPPERS,
     TRIAGE,
+    VERIFIED,
     Doors,
     page,
 )
@@ -179,7 +180,7 @@ PAGES: Doors = {
     ("account.change_password", "POST"): (page("/account/password", SIGNED_IN, passes=MET),),
     ("account.end_other_sessions", "POST"): (page("/account/sessions/end-others", SIGNED_IN),),
     ("account.create_token", "POST"): (
-        page("/account/tokens", SIGNED_IN, form={"name": "x", "scope": "read", "days": "9"}),
+        page("/account/tokens", VERIFIED, form={"name": "x", "scope": "read", "days": "9"}),
     ),
     ("account.verify_again", "POST"): (page("/account/verify", SIGNED_IN),),
     ("account.register", "GET"): (page("/register", EVERYBODY),),
@@ -202,9 +203,9 @@ PAGES: Doors = {
     ("account.revoke_token", "POST"): (
         page("/account/tokens/revoke", frozenset({"researcher"}), form={"token": "{token}"}),
     ),
-    ("account.verify", "GET"): (page("/verify/{forged}", EVERYBODY),),
+    ("account.verify", "GET"): (page("/verify/{forged}", NOBODY),),
     ("account.verify", "POST"): (page("/verify/{forged}", NOBODY),),
-    ("account.reset", "GET"): (page("/reset/{forged}", EVERYBODY),),
+    ("account.reset", "GET"): (page("/reset/{forged}", NOBODY),),
     ("account.reset", "POST"): (
         page("/reset/{forged}", NOBODY, form={"password": "four plain words"}),
     ),

@@ -232,7 +232,15 @@ class Planted{union}:
 
 # --- fence 4: who may write -----------------------------------------------------------------------
 
-WRITERS = ("changes/", "ledger.py", "ephemeral.py", "outbox.py", "replay.py", "migrations/")
+WRITERS = (
+    "changes/",
+    "ledger.py",
+    "ephemeral.py",
+    "outbox.py",
+    "registrants.py",
+    "replay.py",
+    "migrations/",
+)
 _VERBS = {"insert", "update", "delete"}
 _STATEMENT = re.compile(r"\s*(?:INSERT\s+INTO|UPDATE\s+\w+\s+SET|DELETE\s+FROM)\b", re.IGNORECASE)
 

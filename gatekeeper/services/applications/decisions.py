@@ -29,7 +29,7 @@ from gatekeeper.domain.applications import (
     check_way_back,
 )
 from gatekeeper.domain.catalogue import Model
-from gatekeeper.domain.errors import NotFound, invalid
+from gatekeeper.domain.errors import NotAllowed, NotFound, invalid
 from gatekeeper.domain.facts import applications as f
 from gatekeeper.domain.people import Context, Person, Role, Scope, SiteRole
 from gatekeeper.domain.sealed import Sealed
@@ -122,6 +122,8 @@ def post_message(
         raise invalid("text", f"write 1 to {MAX_MESSAGE_CHARS} characters")
     with house.db.acting(ctx) as act:
         case = _open(act, ctx, application_id)
+        if internal and Hat.LEAD in case.decider.hats:
+            raise NotAllowed("G-conflict", "nobody writes notes for staff in their own case")
         command = Command.NOTE if internal else Command.MESSAGE
         check_command(command, case.application, case.decider.hats)
         if Hat.LEAD not in case.decider.hats or internal:

@@ -54,6 +54,10 @@ _STEPS: Mapping[str, NextStep] = {
 }
 
 
+# Guards that no token and no role opens: somebody else has to.
+_OTHERS_DECIDE = frozenset({"G-conflict", "G-two"})
+
+
 def answer(error: Exception) -> Response:
     """Answer an exception; must not raise."""
     told = _problem(error)
@@ -111,6 +115,11 @@ def _conflict(error: Conflict) -> Problem:
     return _tell(409, "conflict", str(error), state=state, version=version)
 
 
+def _not_allowed(error: NotAllowed) -> Problem:
+    step = NextStep(text="Leave it to a colleague.") if error.guard in _OTHERS_DECIDE else None
+    return _tell(403, "wrong_scope", f"{error} ({error.guard})", step)
+
+
 def _bad_link(error: BadLink) -> Problem:
     reason = Reason.LINK_EXPIRED if error.expired else Reason.LINK_INVALID
     return _refused(Refused(reason))
@@ -134,7 +143,7 @@ _TABLE: Mapping[type[BaseException], Callable[[Any], Problem]] = {
     Refused: _refused,
     Invalid: _invalid,
     NotFound: lambda error: _tell(404, "not_found", str(error)),
-    NotAllowed: lambda error: _tell(403, "wrong_scope", f"{error} ({error.guard})"),
+    NotAllowed: _not_allowed,
     Conflict: _conflict,
     TermsOutdated: lambda error: _tell(409, "terms_outdated", str(error), sha256=error.sha256),
     BadCredentials: lambda error: _tell(401, "token_invalid", str(error)),

@@ -157,7 +157,11 @@ def create_token() -> ResponseReturnValue:
 def revoke_token() -> ResponseReturnValue:
     """End a token for good."""
     tokens.revoke(house(), session_context(), TokenId(request.form.get("token", "")))
-    notify("ok", "The token is revoked.", "Nothing opens with it any more.")
+    notify(
+        "ok",
+        "The token is revoked.",
+        "Links made with it end within the hour.",
+    )
     return see("/account#tokens")
 
 

@@ -106,10 +106,11 @@ def ask_reset() -> ResponseReturnValue:
 
 
 def reset(token: str) -> ResponseReturnValue:
-    """Show the form; set the new password, which ends every session of the person."""
-    if request.method == "GET":
-        return page("account/reset.html", wrong=Wrongs())
+    """Show the form; set the new password, which ends every session and token of the person."""
     try:
+        if request.method == "GET":
+            people.check_reset(house(), session_context(), token)
+            return page("account/reset.html", wrong=Wrongs())
         password = request.form.get("password", "")
         people.reset_password(house(), session_context(), token, password)
     except BadLink:
@@ -117,7 +118,11 @@ def reset(token: str) -> ResponseReturnValue:
     except Invalid as error:
         return page("account/reset.html", wrong=wrongs(error, _LABELS)), 422
     identity.sign_out()  # this browser's session ended too; what follows is a new one
-    notify("ok", "Your password is set.", "Sign in with it. Every other session has ended.")
+    notify(
+        "ok",
+        "Your password is set.",
+        "Every session and access token has ended.",
+    )
     return see("/sign-in")
 
 

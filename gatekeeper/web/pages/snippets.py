@@ -42,7 +42,7 @@ def tools(source: Source) -> list[Tool]:
     found = [Tool("hf", "hf", _hf(source), "Resumes by itself. Needs huggingface_hub.")]
     if source.file is not None:
         found += [
-            Tool("curl", "curl", _curl(source), _ONE_FILE),
+            Tool("curl", "curl", _curl(source), _CURL),
             Tool("wget", "wget", _wget(source), _ONE_FILE),
             Tool("aria2", "aria2", _aria2(source), "Sixteen connections; checks the SHA-256."),
         ]
@@ -51,6 +51,7 @@ def tools(source: Source) -> list[Tool]:
 
 
 _ONE_FILE = "One file; the others in the same way. Run it again to resume."
+_CURL = f"{_ONE_FILE} On a file that is whole it ends with 416: nothing was left to fetch."
 
 
 def resolve_path(model: Model, revision: str, path: str) -> str:

@@ -6,7 +6,7 @@ The verdict is the rule's (domain/access). Not here: refusals as whole pages (er
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import date, timedelta
+from datetime import date
 from urllib.parse import quote
 
 from markupsafe import Markup
@@ -61,7 +61,7 @@ def pill(judged: Judged) -> Pill:
 def last_day(grant: Grant | None) -> date:
     """Return the last day of a grant; it ends at the midnight after it."""
     assert grant is not None  # noqa: S101  a yes by grant names it
-    return (grant.ends_at - timedelta(microseconds=1)).date()
+    return grant.last_day
 
 
 def is_accepted(model: Model) -> bool:

@@ -324,3 +324,13 @@ def test_a_link_of_somebody_else_is_not_signed_again(world: World, as_: As) -> N
     mine = as_(world.cast.researcher).post("links", wanted, key="same").get_json()["url"]
     theirs = as_(world.cast.stranger).post("links", wanted, key="same").get_json()["url"]
     assert mine != theirs
+
+
+def test_nobody_writes_notes_for_staff_in_their_own_case(world: World, as_: As) -> None:
+    member, model = world.cast.approver2, world.models["T3"]
+    case = builders.apply_for(world.house, member, model)
+    api = as_(member)
+    note = {"text": "I vouch for myself.", "internal": True}
+    told = problem(api.post(f"applications/{case.id}/messages", note), 403, "wrong_scope")
+    assert told["next_step"]["text"] == "Leave it to a colleague."
+    assert api.post(f"applications/{case.id}/messages", {"text": "Hello."}).status_code == 201
