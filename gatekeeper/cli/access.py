@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import sys
-from datetime import UTC, datetime
+from datetime import datetime
 
 import click
 
-from gatekeeper.cli.desk import REFUSED, Desk, as_json, command, pass_desk, show, two_parts
+from gatekeeper.cli.desk import REFUSED, Desk, Moment, as_json, command, pass_desk, show, two_parts
 from gatekeeper.services import access as services
 
 
@@ -19,15 +19,14 @@ def access() -> None:
 @access.command()
 @click.argument("email")
 @click.argument("model", metavar="OWNER/NAME")
-@click.option("--at", type=click.DateTime(), help="Another moment (UTC): moves the clock only.")
+@click.option("--at", type=Moment(), help="Another moment (ISO 8601): moves the clock only.")
 @as_json
 @pass_desk
 @command
 def explain(desk: Desk, email: str, model: str, at: datetime | None, as_json: bool) -> None:
     """Explain whether a person may fetch a model's files; exit 1 when not."""
-    moment = at.replace(tzinfo=UTC) if at is not None else None
     name = two_parts(model, "a model")
-    judged = services.explain(desk.house, desk.context(), email, *name, at=moment)
+    judged = services.explain(desk.house, desk.context(), email, *name, at=at)
     verdict = judged.verdict
     rows = [
         {

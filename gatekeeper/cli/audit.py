@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import sys
-from datetime import UTC, datetime
+from datetime import datetime
 
 import click
 
-from gatekeeper.cli.desk import BROKEN, Desk, as_json, command, pass_desk, show
+from gatekeeper.cli.desk import BROKEN, Desk, Moment, as_json, command, pass_desk, show
 from gatekeeper.domain.ledger import EntryFilter
 from gatekeeper.services import audit as services
 
@@ -41,8 +41,8 @@ def verify(desk: Desk, as_json: bool) -> None:
 @audit.command("list")
 @click.option("--about", multiple=True, help="A person (address or id), owner/name, or any id.")
 @click.option("--kind", "kinds", multiple=True)
-@click.option("--since", type=click.DateTime())
-@click.option("--until", type=click.DateTime())
+@click.option("--since", type=Moment())
+@click.option("--until", type=Moment())
 @click.option("--before", type=int, help="Go on below this row.")
 @click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True)
 @as_json
@@ -63,8 +63,8 @@ def list_entries(
     want = EntryFilter(
         subjects=subjects,
         kinds=kinds,
-        since=since.replace(tzinfo=UTC) if since else None,
-        until=until.replace(tzinfo=UTC) if until else None,
+        since=since,
+        until=until,
         before=before,
         limit=limit,
     )

@@ -11,6 +11,7 @@ import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from enum import StrEnum
 from functools import wraps
 from pathlib import Path
@@ -19,7 +20,6 @@ from typing import Any, ParamSpec, TypeVar
 import click
 
 from gatekeeper import app, clock
-from gatekeeper.db import migrations
 from gatekeeper.domain.access import Refused
 from gatekeeper.domain.errors import GatekeeperError, IntegrityBroken, NotFound, Unavailable
 from gatekeeper.domain.people import OPERATOR, Context
@@ -55,7 +55,7 @@ class Desk:
                 raise SettingsError(f"{self.data} is not set up: run `gatekeeper init` first")
             demo = self.is_demo or (self.data / "logins.json").exists()
             house = app.make_house(settings, self.data, demo=demo)
-            if not migrations.is_current(house.db.engine):
+            if not house.db.is_current():
                 raise SettingsError("the schema is behind: run `gatekeeper db upgrade`")
             self._house = house
         return self._house
@@ -107,6 +107,24 @@ class Failure(click.ClickException):
 def choice(kind: type[StrEnum]) -> click.Choice[str]:
     """Offer the values of an enum."""
     return click.Choice([str(value) for value in kind])
+
+
+class Moment(click.ParamType[datetime]):
+    """A moment as ISO 8601 writes it, `Z` and offsets included; in UTC where it says nothing."""
+
+    name = "moment"
+
+    def convert(
+        self, value: str | datetime, param: click.Parameter | None, ctx: click.Context | None
+    ) -> datetime:
+        """Read the text; a usage error for anything else."""
+        if isinstance(value, datetime):
+            return value
+        try:
+            read = datetime.fromisoformat(value)
+        except ValueError:
+            self.fail(f"write {value!r} as 2026-01-31 or 2026-01-31T12:00:00Z", param, ctx)
+        return read if read.tzinfo is not None else read.replace(tzinfo=UTC)
 
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of words.")

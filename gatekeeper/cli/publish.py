@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, TaskID, TextColumn, TransferSpeedColumn
-from rich.progress import Progress as Bars
 
+from gatekeeper.cli import progress
 from gatekeeper.cli.desk import Desk, choice, command, pass_desk, two_parts
 from gatekeeper.domain.catalogue import AgreementId, Visibility
 from gatekeeper.services.publishing import folder, revisions
-from gatekeeper.services.publishing.files import Progress
 from gatekeeper.services.publishing.revisions import Target
 
 
@@ -32,7 +26,7 @@ from gatekeeper.services.publishing.revisions import Target
 @click.option("--branch", default="main", show_default=True)
 @click.option("--tag", default="", help="A name for this revision; a tag never moves.")
 @click.option("-m", "--message", default="")
-@click.option("--quiet", is_flag=True)
+@progress.quiet_option
 @pass_desk
 @command
 def publish(
@@ -74,37 +68,7 @@ def publish(
         tag=tag,
         message=message,
     )
-    with _shown(quiet=quiet) as on_progress:
+    with progress.of_files(quiet=quiet) as on_progress:
         done = revisions.publish(desk.house, desk.context(), directory, target, on_progress)
     what = "published" if done.is_new else "unchanged"
     click.echo(f"{full_name} {done.revision_id} {what}, {len(done.files)} files")
-
-
-@contextmanager
-def _shown(*, quiet: bool) -> Iterator[Callable[[Progress], None]]:
-    """Show a bar a file on a terminal, a line a file elsewhere, nothing when quiet."""
-    if quiet:
-        yield lambda _: None
-    elif sys.stderr.isatty():
-        columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
-        with Bars(*columns, TransferSpeedColumn(), console=Console(stderr=True)) as bars:
-            yield _bars(bars)
-    else:
-        yield _line
-
-
-def _bars(bars: Bars) -> Callable[[Progress], None]:
-    tasks: dict[str, TaskID] = {}
-
-    def move(progress: Progress) -> None:
-        if progress.path not in tasks:
-            tasks[progress.path] = bars.add_task(progress.path, total=progress.size_bytes)
-        bars.update(tasks[progress.path], completed=progress.done_bytes)
-
-    return move
-
-
-def _line(progress: Progress) -> None:
-    if progress.done_bytes == progress.size_bytes:
-        what = "kept" if progress.skipped else "stored"
-        click.echo(f"{what} {progress.path} ({progress.size_bytes} bytes)", err=True)

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from gatekeeper import app
+from gatekeeper.cli import progress
 from gatekeeper.cli.desk import BROKEN, Desk, as_json, command, lock_data, pass_desk
 from gatekeeper.db import migrations
 from gatekeeper.db.engine import make_engine
@@ -97,12 +98,15 @@ def _subset(_ctx: click.Context, _param: click.Parameter, value: str | None) -> 
 @click.command()
 @click.option("--read-data", is_flag=True, help="Hash every byte, not only look at sizes.")
 @click.option("--subset", callback=_subset, help="Check the n-th of t parts, as 3/10.")
+@progress.quiet_option
 @as_json
 @pass_desk
 @command
-def fsck(desk: Desk, read_data: bool, subset: storage.Subset, as_json: bool) -> None:
+def fsck(desk: Desk, read_data: bool, subset: storage.Subset, quiet: bool, as_json: bool) -> None:
     """Check that every blob a revision names is held, whole and unaltered."""
-    faults = list(storage.fsck(desk.house, read_data=read_data, subset=subset))
+    total_bytes = storage.size_of(desk.house, subset) if read_data else 0
+    with progress.of_bytes("read", total_bytes, quiet=quiet or not read_data) as move:
+        faults = list(storage.fsck(desk.house, read_data=read_data, subset=subset, progress=move))
     unnamed = sum(1 for _ in storage.unnamed(desk.house))
     if as_json:
         rows = [{"sha256": f.sha256, "detail": f.detail} for f in faults]

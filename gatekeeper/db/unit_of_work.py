@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager, contextmanager
 
 from sqlalchemy import Connection, Engine, text
 
-from gatekeeper.db import changes, ledger, outbox
+from gatekeeper.db import changes, ledger, migrations, outbox
 from gatekeeper.db.agreements import AgreementReader
 from gatekeeper.db.applications import ApplicationReader
 from gatekeeper.db.audit import AuditReader
@@ -128,6 +128,14 @@ class Database:
             with self.reading() as read:
                 return bool(read.connection.execute(text("SELECT 1")).scalar_one())
         except Busy:  # Unavailable is one
+            return False
+
+    def is_current(self) -> bool:
+        """Say whether the schema is the one this version writes; False when nothing answers."""
+        try:
+            with storage_faults():
+                return migrations.is_current(self.engine)
+        except Busy:
             return False
 
     def close(self) -> None:

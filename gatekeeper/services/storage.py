@@ -49,6 +49,12 @@ def fsck(
             yield BlobFault(sha256, "its bytes have another digest")
 
 
+def size_of(house: House, subset: Subset | None = None) -> int:
+    """Return how many bytes the blobs have that revisions name: what `read_data` reads."""
+    part = subset or Subset()
+    return sum(size_bytes for sha256, size_bytes in _named(house) if part.holds(sha256))
+
+
 def unnamed(house: House) -> Iterator[str]:
     """Go through blobs no revision names: a publish that was never finished, or is running."""
     named = {sha256 for sha256, _ in _named(house)}

@@ -17,8 +17,9 @@ def healthz() -> Response:
 
 @blueprint.get("/readyz")
 def readyz() -> Response:
-    """Say whether database and store answer; 503 with Retry-After otherwise."""
-    checks = {"database": house().db.is_ready(), "store": house().objects.is_ready()}
+    """Say whether database, schema and store are as they must be; 503 with Retry-After if not."""
+    db, store = house().db, house().objects
+    checks = {"database": db.is_ready(), "schema": db.is_current(), "store": store.is_ready()}
     answer = jsonify({"ready": all(checks.values()), "checks": checks})
     if not all(checks.values()):
         answer.status_code = 503

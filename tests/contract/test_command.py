@@ -14,9 +14,11 @@ import pytest
 from click.testing import CliRunner, Result
 
 from gatekeeper import resources
+from gatekeeper.app import create_app
 from gatekeeper.cli import main
 from gatekeeper.cli.desk import Desk
 from gatekeeper.domain.catalogue import Visibility
+from tests.conftest import make_settings
 
 CONFIG = resources.directory("config")
 EMAIL = "amara.osei@kumasi.example"
@@ -83,6 +85,34 @@ def test_a_command_before_init_says_what_to_do(tmp_path: Path) -> None:
     result = CliRunner().invoke(main, ["--data", str(tmp_path), "audit", "verify"])
     assert result.exit_code == 1
     assert "gatekeeper init" in result.stderr
+
+
+def test_a_release_may_be_created_before_its_page_is_written(
+    machine: Machine, folder: Path, tmp_path: Path
+) -> None:
+    machine("release", "create", "northfield/bare", "--title", "Bare")
+    publish(machine, folder, "T3", "--release", "northfield/bare")
+    house = Desk(machine.data).house
+    app = create_app(make_settings(), house, bytes(32))
+    page = app.test_client().get("/releases/northfield/bare")
+    assert page.status_code == 200
+    assert "There is no risk analysis yet" in page.get_data(as_text=True)
+    told = app.test_client().get("/api/v1/releases/northfield/bare").get_json()
+    assert told["content"]["risks"]["risk"] == []
+    assert app.test_client().get("/").status_code == 200
+    with house.db.reading() as read:
+        written = read.catalogue.release("northfield", "real")
+    machine("release", "create", "northfield/real", "--title", "Renamed")
+    with house.db.reading() as read:
+        renamed = read.catalogue.release("northfield", "real")
+    house.db.close()
+    assert written is not None
+    assert renamed is not None
+    assert (renamed.title, renamed.content_sha256) == ("Renamed", written.content_sha256)
+    empty = tmp_path / "release" / "risks.toml"
+    empty.write_text("")
+    source = str(tmp_path / "release")
+    machine("release", "create", "northfield/real", "--title", "R", "--from", source, expect=1)
 
 
 def test_publishing_twice_makes_one_revision(machine: Machine, folder: Path) -> None:
@@ -232,6 +262,19 @@ def test_explain_prints_each_clause_and_the_fact_behind_it(machine: Machine, fol
     machine("access", "explain", "nobody@x.example", "northfield/lyra", expect=4)
 
 
+def test_explain_takes_a_moment_in_the_form_that_lists_print(
+    machine: Machine, folder: Path
+) -> None:
+    publish(machine, folder)
+    printed = machine.json("audit", "list", "--limit", "1")[0]["at"]
+    for at in (printed, "2027-01-31T12:00:00Z", "2027-01-31T12:00:00.5+02:00", "2027-01-31"):
+        machine("access", "explain", EMAIL, "northfield/lyra", "--at", at, expect=1)
+    for at in ("soon", "2027-02-31", "12:00", ""):
+        machine("access", "explain", EMAIL, "northfield/lyra", "--at", at, expect=2)
+    within = ("--since", "2026-01-01T00:00:00+14:00", "--until", "2100-01-01T00:00:00Z")
+    assert machine.json("audit", "list", *within) == machine.json("audit", "list")
+
+
 def test_tokens_are_printed_once_and_can_be_revoked(machine: Machine) -> None:
     text = machine("token", "create", EMAIL, "--name", "laptop", "--scope", "read").strip()
     assert text.startswith("gk_")
@@ -270,6 +313,23 @@ def test_fsck_names_a_blob_that_was_altered_or_lost(machine: Machine, folder: Pa
     ]
     blobs[0].unlink()
     assert machine.json("fsck", expect=3)["faults"][0]["detail"] == "missing"
+
+
+def test_reading_every_byte_says_how_far_it_is_unless_it_should_not(
+    machine: Machine, folder: Path
+) -> None:
+    publish(machine, folder)
+
+    def said(*words: str) -> str:
+        result = CliRunner().invoke(main, ["--data", str(machine.data), "fsck", *words])
+        assert result.exit_code == 0
+        return result.stderr
+
+    size_bytes = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    last = said("--read-data").splitlines()[-1]
+    assert last == f"read: {size_bytes} of {size_bytes} bytes"
+    assert len(said("--read-data").splitlines()) <= 10
+    assert said("--read-data", "--quiet") == said() == said("--quiet") == ""
 
 
 def test_an_sql_edit_of_the_ledger_is_found(machine: Machine) -> None:

@@ -8,11 +8,12 @@ from collections.abc import Iterator
 
 import pytest
 from flask import Flask
-from sqlalchemy import select
+from sqlalchemy import create_engine, select
 from werkzeug.test import TestResponse
 
 from gatekeeper.app import create_app, make_house, read_keys
 from gatekeeper.db import tables as t
+from gatekeeper.db.engine import writes
 from tests.builders import WEIGHTS, World
 from tests.conftest import Site, make_settings
 from tests.live import free_port
@@ -95,6 +96,26 @@ def test_a_database_locked_by_another_process_grants_nothing_and_recovers(
         assert read.connection.execute(select(t.links)).all() == []
     assert client.post("/api/v1/links", json=body, headers=headers).status_code == 201
     house.db.close()
+
+
+def test_a_schema_that_is_behind_is_not_ready(app: Flask, site: Site) -> None:
+    client = app.test_client()
+    assert client.get("/readyz").get_json()["checks"]["schema"] is True
+    edit(site, "UPDATE alembic_version SET version_num = '0000'")
+    answer = client.get("/readyz")
+    assert is_unavailable(answer)
+    assert answer.get_json()["checks"] == {"database": True, "schema": False, "store": True}
+    edit(site, "DROP TABLE alembic_version")
+    assert is_unavailable(client.get("/readyz"))
+
+
+@writes
+def edit(site: Site, statement: str) -> None:
+    """Change the database as somebody with SQL would."""
+    engine = create_engine(site.url or f"sqlite:///{site.data / 'gatekeeper.db'}")
+    with engine.begin() as connection:
+        connection.exec_driver_sql(statement)
+    engine.dispose()
 
 
 def test_a_store_that_is_gone_is_503_and_comes_back(app: Flask, site: Site) -> None:

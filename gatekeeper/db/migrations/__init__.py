@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 from alembic import command
@@ -41,7 +42,12 @@ def current(engine: Engine) -> str | None:
 
 def is_current(engine: Engine) -> bool:
     """Say whether the schema is the one this version writes."""
-    return current(engine) == ScriptDirectory.from_config(_config()).get_current_head()
+    return current(engine) == _head()
+
+
+@cache
+def _head() -> str | None:
+    return ScriptDirectory.from_config(_config()).get_current_head()
 
 
 def differences(engine: Engine) -> list[object]:

@@ -47,7 +47,7 @@ class RiskAnalysis(_Strict):
 
     reviewed: str = ""
     scored_for: str = ""
-    risk: tuple[Risk, ...] = Field(min_length=1)
+    risk: tuple[Risk, ...] = ()
 
 
 class Audience(_Strict):
@@ -72,7 +72,7 @@ class DetectionGuide(_Strict):
 
     measured: str = ""
     limits: tuple[str, ...] = ()
-    audience: tuple[Audience, ...] = Field(min_length=1)
+    audience: tuple[Audience, ...] = ()
     measure: tuple[Measure, ...] = ()
 
 
@@ -123,7 +123,10 @@ class About(_Strict):
 
 
 class ReleaseContent(_Strict):
-    """Everything a release page says that is not a model: public, versioned by digest."""
+    """Everything a release page says that is not a model: public, versioned by digest.
+
+    It may be unwritten still, but for its title; a folder that is read says all of it.
+    """
 
     about: About
     summary: str
@@ -160,13 +163,29 @@ _M = TypeVar("_M", bound=BaseModel)
 
 def read_release(directory: Path) -> ReleaseContent:
     """Read a release folder; raises Invalid naming the file that is missing or wrong."""
-    return ReleaseContent(
+    found = ReleaseContent(
         about=_toml(directory / "release.toml", About),
         summary=_text(directory / "summary.md"),
         values=_text(directory / "values.md") if (directory / "values.md").exists() else "",
         risks=_toml(directory / "risks.toml", RiskAnalysis),
         detection=_toml(directory / "detection.toml", DetectionGuide),
         plan=_toml(directory / "stages.toml", StagePlan),
+    )
+    if not found.risks.risk:
+        raise invalid("risks.toml", "risk: name at least one risk")
+    if not found.detection.audience:
+        raise invalid("detection.toml", "audience: advise at least one kind of reader")
+    return found
+
+
+def unwritten(title: str) -> ReleaseContent:
+    """Return the content of a page that has only a title."""
+    return ReleaseContent(
+        about=About(title=title, tagline=""),
+        summary="",
+        risks=RiskAnalysis(),
+        detection=DetectionGuide(),
+        plan=StagePlan(),
     )
 
 

@@ -10,7 +10,7 @@ from gatekeeper.domain.people import Context, Role, Scope, check_owner_name
 from gatekeeper.domain.sealed import content
 from gatekeeper.services.people import current, need_scope
 from gatekeeper.services.ports import House
-from gatekeeper.services.publishing.folder import ReleaseContent, write_content
+from gatekeeper.services.publishing.folder import ReleaseContent, unwritten, write_content
 
 MAX_TITLE_CHARS = 200
 
@@ -26,17 +26,23 @@ def add_namespace(house: House, ctx: Context, name: str, title: str) -> None:
 
 
 def create_or_change(
-    house: House, ctx: Context, namespace: str, name: str, title: str, page: ReleaseContent
+    house: House, ctx: Context, namespace: str, name: str, title: str, page: ReleaseContent | None
 ) -> Release:
-    """Create a release with its page, or give the page new content; repeating changes nothing."""
+    """Create a release with its page, or give the page new content; repeating changes nothing.
+
+    Without a page a new release has one that is to be written, and another keeps what it has.
+    """
     check_repo_name(name, "release")
     if not 1 <= len(title) <= MAX_TITLE_CHARS:
         raise invalid("title", f"give a title of 1 to {MAX_TITLE_CHARS} characters")
     with house.db.acting(ctx) as act:
         check_publisher(act, ctx, namespace)
         act.lock(f"release:{namespace}/{name}")
-        body = content(write_content(page))
         release = act.catalogue.release(namespace, name)
+        if page is None and release is not None:
+            body = content(act.catalogue.content(release.content_sha256))
+        else:
+            body = content(write_content(page or unwritten(title)))
         if release is None:
             release_id = ReleaseId(ctx.new_id("rel"))
             act.record(f.ReleaseCreated(release_id, namespace, name, title, body))
