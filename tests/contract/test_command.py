@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import signal
 import sqlite3
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -363,3 +366,18 @@ def test_wrong_usage_exits_2(machine: Machine) -> None:
 
 def test_the_operators_acts_are_recorded_as_the_operators(machine: Machine) -> None:
     assert {row["actor"] for row in machine.json("audit", "list")} == {"operator"}
+
+
+def test_the_worker_sends_what_is_owed_and_ends_when_told(machine: Machine) -> None:
+    machine("person", "add", "late@uni.example", "--username", "late", "--name", "Late One")
+    command = [sys.executable, "-m", "gatekeeper", "--data", str(machine.data), "worker"]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    said = ""
+    while "late@uni.example" not in said and process.poll() is None:
+        said = process.stderr.readline()
+    process.send_signal(signal.SIGTERM)
+    rest = process.communicate(timeout=30)[1]
+    assert process.returncode == 0, said + rest
+    assert "late@uni.example" in said
+    assert "Traceback" not in rest
