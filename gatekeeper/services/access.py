@@ -43,7 +43,7 @@ def standings(
 
     `lock` keeps it so until the act ends.
     """
-    if person is None:
+    if person is None or not models:
         return {model.id: Standing() for model in models}
     if lock:
         person = read.people.by_id(person.id, lock=True) or person
