@@ -12,7 +12,7 @@ from pathlib import Path
 
 from gatekeeper.domain.agreements import Agreement, Change, TermsClause
 from gatekeeper.domain.applications import Application, ApplicationId
-from gatekeeper.domain.catalogue import AgreementId, Model, RefKind, Release, Visibility
+from gatekeeper.domain.catalogue import AgreementId, Model, Release, Visibility
 from gatekeeper.domain.forms import Field, FieldType, Form
 from gatekeeper.domain.grants import Grant
 from gatekeeper.services import agreements, grants
@@ -182,6 +182,7 @@ def publish_model(
     visibility: Visibility = Visibility.PUBLIC,
     edition: str = "first",
     branch: str = "main",
+    tag: str = "",
     publisher: Member | None = None,
 ) -> Model:
     """Write a model's files and publish them as one revision."""
@@ -195,6 +196,7 @@ def publish_model(
         form=form,
         visibility=visibility,
         branch=branch,
+        tag=tag,
         message=f"Publish the {edition} edition",
     )
     ctx = context(publisher.actor) if publisher is not None else context()
@@ -242,9 +244,7 @@ def apply_for(house: House, member: Member, *models: Model) -> Application:
     draft = drafts.start(house, ctx, [(m.namespace, m.name) for m in models], typed)
     asked = {a for m in models for a in m.agreements}
     signings = {a: signing(house, member, a) for a in asked}
-    return drafts.submit(
-        house, ctx, draft.application_id, Submission(draft.version, signings), None
-    )
+    return drafts.submit(house, ctx, draft.application_id, Submission(draft.version, signings))
 
 
 def decide(
@@ -292,10 +292,14 @@ def furnish(house: House, directory: Path) -> World:
             asks=asks.get(key, ()),
             form=FORM if key in {"T3", "T4", HIDDEN} else None,
             visibility=Visibility.HIDDEN if key == HIDDEN else Visibility.PUBLIC,
+            tag="v1" if key == "T3" else "",
         )
         for key in (*TIERS, HIDDEN)
     }
-    _name_revisions(house, directory, models["T3"])
+    publish_model(  # a branch with a slash, for the doors that take revisions
+        house, directory / "next", model_name("T3"), "T3", asks=(RESEARCH,), form=FORM,
+        edition="second", branch="feat/x",
+    )  # fmt: skip
     grant(house, cast.researcher, models["T3"], cast.approver)
     apply_for(house, cast.pending, models["T3"])
     house.db.sequence_all()
@@ -304,13 +308,3 @@ def furnish(house: House, directory: Path) -> World:
             key: read.catalogue.model_by_id(model.id) or model for key, model in models.items()
         }
     return World(house, cast, fresh)
-
-
-def _name_revisions(house: House, directory: Path, model: Model) -> None:
-    """Give the T3 model a branch with a slash and a tag, for the doors that take revisions."""
-    pair = (model.namespace, model.name)
-    revisions.set_ref(house, context(), pair, RefKind.TAG, "v1", "main")
-    publish_model(
-        house, directory / "next", model.name, model.tier.code, asks=model.agreements, form=FORM,
-        edition="second", branch="feat/x",
-    )  # fmt: skip

@@ -122,7 +122,7 @@ class LocalObjects:
         return swept
 
     def is_ready(self) -> bool:
-        """Say whether the store takes and gives bytes now."""
+        """Say whether its folders are there and may be used; nothing is read or written."""
         return os.access(self._blobs, os.R_OK | os.X_OK) and os.access(self._tmp, os.W_OK)
 
     def _path(self, sha256: str) -> Path:

@@ -39,7 +39,12 @@ def verify(desk: Desk, as_json: bool) -> None:
 
 
 @audit.command("list")
-@click.option("--about", multiple=True, help="A person (address or id), owner/name, or any id.")
+@click.option(
+    "--about",
+    multiple=True,
+    help="A person's address or owner/name, or the id of a person, model, release, "
+    "application, grant or token.",
+)
 @click.option("--kind", "kinds", multiple=True)
 @click.option("--since", type=Moment())
 @click.option("--until", type=Moment())

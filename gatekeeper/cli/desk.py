@@ -130,9 +130,7 @@ class Moment(click.ParamType[datetime]):
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of words.")
 
 
-def show(
-    rows: Sequence[Mapping[str, Any]], *, as_json: bool, empty: str = "Nothing found."
-) -> None:
+def show(rows: Sequence[Mapping[str, Any]], *, as_json: bool) -> None:
     """Print rows as aligned words or as a JSON list; exit 4 when there are none."""
     if as_json:
         click.echo(json.dumps(list(rows), default=str, ensure_ascii=False, indent=2))
@@ -140,18 +138,8 @@ def show(
         _table(rows)
     if not rows:
         if not as_json:
-            click.echo(empty, err=True)
+            click.echo("Nothing found.", err=True)
         sys.exit(NOTHING)
-
-
-def show_one(row: Mapping[str, Any], *, as_json: bool) -> None:
-    """Print one thing as lines of `key  value` or as a JSON object."""
-    if as_json:
-        click.echo(json.dumps(dict(row), default=str, ensure_ascii=False, indent=2))
-        return
-    width = max(len(key) for key in row)
-    for key, value in row.items():
-        click.echo(f"{key:<{width}}  {value}")
 
 
 def _table(rows: Sequence[Mapping[str, Any]]) -> None:

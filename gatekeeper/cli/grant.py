@@ -44,30 +44,22 @@ def _change(desk: Desk, grant_id: str, what: GrantCommand, reason: str | None, n
     click.echo(f"{grant_id} is {changed.stored_state}.")
 
 
-reason_option = click.option("--reason", type=choice(EndReason), required=True)
 note_option = click.option("--note", default="", help="What the holder reads.")
 
 
-@grant.command()
-@click.argument("grant_id")
-@reason_option
-@note_option
-@pass_desk
-@command
-def revoke(desk: Desk, grant_id: str, reason: str, note: str) -> None:
-    """End a grant for good; every link made from it is dead."""
-    _change(desk, grant_id, GrantCommand.REVOKE, reason, note)
+def _stop(what: GrantCommand, help_text: str) -> None:
+    @grant.command(str(what), help=help_text)
+    @click.argument("grant_id")
+    @click.option("--reason", type=choice(EndReason), required=True)
+    @note_option
+    @pass_desk
+    @command
+    def stop(desk: Desk, grant_id: str, reason: str, note: str) -> None:
+        _change(desk, grant_id, what, reason, note)
 
 
-@grant.command()
-@click.argument("grant_id")
-@reason_option
-@note_option
-@pass_desk
-@command
-def suspend(desk: Desk, grant_id: str, reason: str, note: str) -> None:
-    """Stop a grant until it is reinstated."""
-    _change(desk, grant_id, GrantCommand.SUSPEND, reason, note)
+_stop(GrantCommand.REVOKE, "End a grant for good; every link made from it is dead.")
+_stop(GrantCommand.SUSPEND, "Stop a grant until it is reinstated.")
 
 
 @grant.command()

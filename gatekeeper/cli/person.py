@@ -45,23 +45,19 @@ def add(
     click.echo(made)
 
 
-@person.command()
-@click.argument("email")
-@click.option("--reason", required=True)
-@pass_desk
-@command
-def suspend(desk: Desk, email: str, reason: str) -> None:
-    """Suspend an account: it opens nothing until it is reinstated."""
-    members.set_suspended(desk.house, desk.context(), email, reason, suspended=True)
-    click.echo(f"{email} is suspended.")
+def _set_suspended(name: str, said: str, help_text: str, *, suspended: bool) -> None:
+    @person.command(name, help=help_text)
+    @click.argument("email")
+    @click.option("--reason", required=True)
+    @pass_desk
+    @command
+    def change(desk: Desk, email: str, reason: str) -> None:
+        members.set_suspended(desk.house, desk.context(), email, reason, suspended=suspended)
+        click.echo(f"{email} is {said}.")
 
 
-@person.command()
-@click.argument("email")
-@click.option("--reason", required=True)
-@pass_desk
-@command
-def reinstate(desk: Desk, email: str, reason: str) -> None:
-    """Let a suspended account work again."""
-    members.set_suspended(desk.house, desk.context(), email, reason, suspended=False)
-    click.echo(f"{email} is reinstated.")
+_set_suspended(
+    "suspend", "suspended", "Suspend an account: it opens nothing until it is reinstated.",
+    suspended=True,
+)  # fmt: skip
+_set_suspended("reinstate", "reinstated", "Let a suspended account work again.", suspended=False)

@@ -54,15 +54,6 @@ class AuditReader:
         rows = self._c.execute(query.order_by(t.entries.c.id.desc()).limit(want.limit))
         return [_entry(row) for row in rows]
 
-    def entry(self, index: int) -> Entry | None:
-        """Return the entry at a leaf index."""
-        row = self._c.execute(
-            select(t.entries, t.leaves.c.leaf_index)
-            .join(t.leaves, t.leaves.c.entry_id == t.entries.c.id)
-            .where(t.leaves.c.leaf_index == index)
-        ).one_or_none()
-        return _entry(row) if row is not None else None
-
     def head(self) -> TreeHead:
         """Return size and root of the tree."""
         stored = ledger.stored_range(self._c)

@@ -99,10 +99,9 @@ class CatalogueReader(RevisionReader):
         )
         return next(iter(found), None)
 
-    def model_by_id(self, model_id: ModelId, *, lock: bool = False) -> Model | None:
-        """Return a model by id; `lock` holds the row until the act ends (Postgres)."""
-        query = _MODELS.where(t.models.c.id == model_id)
-        return next(iter(self._models(query.with_for_update(of=t.models) if lock else query)), None)
+    def model_by_id(self, model_id: ModelId) -> Model | None:
+        """Return a model by id."""
+        return next(iter(self._models(_MODELS.where(t.models.c.id == model_id))), None)
 
     def models_by_id(self, ids: Collection[ModelId]) -> dict[ModelId, Model]:
         """Return models by id, in one query however many."""

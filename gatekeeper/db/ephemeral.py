@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, Table, delete, func, insert, select, update
+from sqlalchemy import Connection, Table, delete, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from gatekeeper.db import outbox
@@ -167,12 +167,6 @@ class Ephemeral:
 
     # --- tokens, counters
 
-    def token_used_at(self, token_id: str) -> datetime | None:
-        """Return when a token was last used, to the minute."""
-        return self._c.execute(
-            select(t.token_uses.c.used_at).where(t.token_uses.c.token_id == token_id)
-        ).scalar_one_or_none()
-
     @writes
     def note_token_use(self, token_id: str, now: datetime) -> None:
         """Note that a token was used."""
@@ -210,16 +204,6 @@ class Ephemeral:
                 )
             )
         return [Count(*r) for r in rows]
-
-    def requests_for(self, model_id: ModelId) -> int:
-        """Return the requests counted for a model, anybody's included."""
-        return int(
-            self._c.execute(
-                select(func.coalesce(func.sum(t.counters.c.requests), 0)).where(
-                    t.counters.c.model_id == model_id
-                )
-            ).scalar_one()
-        )
 
     # --- idempotency keys
 

@@ -220,11 +220,6 @@ def count_leaves(connection: Connection) -> int:
     return connection.execute(select(func.count()).select_from(t.leaves)).scalar_one()
 
 
-def count_waiting(connection: Connection) -> int:
-    """Return how many entries wait for a leaf."""
-    return connection.execute(select(func.count()).select_from(t.unsequenced)).scalar_one()
-
-
 # INSERT OR REPLACE deletes the row it replaces without firing the triggers of DELETE.
 APPEND_ONLY_SQLITE = [
     *(

@@ -63,7 +63,7 @@ class ObjectStore(Protocol):
         """Delete what unfinished puts left longer ago; return how many."""
 
     def is_ready(self) -> bool:
-        """Say whether the store takes and gives bytes now."""
+        """Say whether the store is there and may be used; cheap, so a full disk is not noticed."""
 
 
 class LinkSigner(Protocol):

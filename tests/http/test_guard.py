@@ -41,7 +41,7 @@ def is_kept_by_nobody(answer: TestResponse) -> bool:
     return "private" in control and {"Authorization", "Cookie"} <= set(answer.vary.as_set(True))
 
 
-EVERY_DOOR = [(key, door) for key, found in sorted(DOORS.items()) for door in found]
+EVERY_DOOR = [(key, found[0]) for key, found in sorted(DOORS.items())]
 
 
 @pytest.mark.parametrize(

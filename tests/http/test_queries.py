@@ -22,14 +22,13 @@ from sqlalchemy import event
 
 from gatekeeper.app import create_app, read_keys
 from gatekeeper.domain.applications import ApplicationState
-from gatekeeper.domain.catalogue import AgreementId, Model, RefKind, Visibility
+from gatekeeper.domain.catalogue import AgreementId, Model, Visibility
 from gatekeeper.domain.grants import EndReason, GrantCommand
 from gatekeeper.domain.people import Role, Scope
 from gatekeeper.services import agreements, downloads, grants, members, sessions, tokens
 from gatekeeper.services.applications import decisions, drafts, reading
 from gatekeeper.services.applications.conditions import MAX_MODELS
 from gatekeeper.services.applications.drafts import Typed
-from gatekeeper.services.publishing import revisions
 from tests import builders
 from tests.builders import COMMUNITY, FORM, RESEARCH, World
 from tests.cast import NAMESPACE, Member, context, hire_one
@@ -179,9 +178,7 @@ class Growing:
         builders.publish_model(house, at, f"taken-{n}", "T2", asks=(COMMUNITY,))
         builders.publish_model(house, at, f"unseen-{n}", "T3", visibility=Visibility.HIDDEN)
         builders.publish_model(house, at, "lyra-t3", "T3", asks=(RESEARCH,), form=FORM,
-                               edition=f"edition {n}")  # fmt: skip
-        pair = self.world.name("T3")
-        revisions.set_ref(house, context(), pair, RefKind.TAG, f"tag-{n}", "main")
+                               edition=f"edition {n}", tag=f"tag-{n}")  # fmt: skip
         return found
 
     def hold(self, held: Model, stopped: Model) -> None:

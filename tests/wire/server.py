@@ -18,7 +18,7 @@ from pathlib import Path
 
 from gatekeeper.app import make_house, make_keys
 from gatekeeper.db import migrations
-from gatekeeper.domain.catalogue import AgreementId, Model, RefKind
+from gatekeeper.domain.catalogue import AgreementId, Model
 from gatekeeper.services.ports import House
 from gatekeeper.services.publishing import revisions
 from gatekeeper.settings import load
@@ -128,9 +128,7 @@ def _many(house: House, folder: Path) -> Model:
         shard = folder / "shards" / f"{number % 4}"
         shard.mkdir(parents=True, exist_ok=True)
         (shard / f"part-{number:03}.json").write_text(f'{{"part": {number}}}\n')
-    model = _publish(house, folder, MANY, "T0")
-    pair = (NAMESPACE, MANY)
-    revisions.set_ref(house, context(), pair, RefKind.TAG, "v1.0", "main")
+    model = _publish(house, folder, MANY, "T0", tag="v1.0")
     (folder / "config.json").write_text('{"model_type": "feature"}\n')
     _publish(house, folder, MANY, "T0", branch="feat/x")
     return model
@@ -160,6 +158,7 @@ def _publish(
     *,
     namespace: str = NAMESPACE,
     branch: str = "main",
+    tag: str = "",
     asks: tuple[AgreementId, ...] = (),
     form: bool = False,
 ) -> Model:
@@ -171,6 +170,7 @@ def _publish(
         agreements=asks,
         form=FORM if form else None,
         branch=branch,
+        tag=tag,
         message=f"Publish {name}\n\nWith everything in it.",
     )
     revisions.publish(house, context(), folder, target)

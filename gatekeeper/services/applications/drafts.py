@@ -108,15 +108,12 @@ def submit(
     ctx: Context,
     application_id: ApplicationId,
     submission: Submission,
-    typed: Typed | None = None,
 ) -> Application:
-    """Seal and send the draft; what was typed is kept in the draft when it is refused.
+    """Seal and send the draft; when it is refused, the draft is kept as it is.
 
     Raises: Invalid (form), Refused (email_unverified, terms_missing, terms_outdated, rejected),
     Conflict (another open application, or a newer version), NotFound.
     """
-    if typed is not None:
-        save(house, ctx, application_id, typed, None)
     if len(submission.message) > MAX_MESSAGE_CHARS:
         raise invalid("message", f"at most {MAX_MESSAGE_CHARS} characters")
     with house.db.acting(ctx) as act:

@@ -96,7 +96,7 @@ def publish(
         model_id = _record_model(act, ctx, target)
         revision_id, is_new = _record_revision(act, ctx, model_id, target, manifest)
         if target.tag:
-            _set_ref(act, model_id, RefKind.TAG, target.tag, revision_id)
+            _tag(act, model_id, target.tag, revision_id)
     return Published(revision_id, is_new, files)
 
 
@@ -249,32 +249,12 @@ def _record_revision(
     return revision_id, True
 
 
-def set_ref(
-    house: House, ctx: Context, model: tuple[str, str], kind: RefKind, name: str, revision: str
-) -> None:
-    """Point a branch or a new tag at a revision; raises Invalid for a tag of another revision."""
-    check_ref_name(name, "name")
-    with house.db.acting(ctx) as act:
-        check_publisher(act, ctx, model[0])
-        act.lock(f"model:{model[0]}/{model[1]}")
-        found = act.catalogue.model(*model)
-        if found is None:
-            raise NotFound("no such model")
-        target = act.catalogue.revision(found.id, revision)
-        if target is None:
-            raise NotFound("no such revision")
-        _set_ref(act, found.id, kind, name, target.id)
-
-
-def _set_ref(
-    act: Act, model_id: ModelId, kind: RefKind, name: str, revision_id: RevisionId
-) -> None:
-    taken = _check_ref(act, model_id, kind, name)
-    if taken is not None and taken.revision_id == revision_id:
-        return
-    if taken is not None and kind is RefKind.TAG:
+def _tag(act: Act, model_id: ModelId, name: str, revision_id: RevisionId) -> None:
+    taken = _check_ref(act, model_id, RefKind.TAG, name)
+    if taken is None:
+        act.record(f.RefSet(model_id, RefKind.TAG, name, revision_id))
+    elif taken.revision_id != revision_id:
         raise invalid("tag", f"{name} names the revision {taken.revision_id}; a tag does not move")
-    act.record(f.RefSet(model_id, kind, name, revision_id))
 
 
 def _check_ref(act: Act, model_id: ModelId, kind: RefKind, name: str) -> Ref | None:

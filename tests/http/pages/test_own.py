@@ -391,9 +391,11 @@ def test_an_open_application_keeps_the_form_it_was_sent_with(world: World) -> No
     builders.decide(house, cast.handler, case.id, Decision(VerdictKind.ASK, 0, note="Which data?"))
     ctx = context(cast.pending.actor)
     changed = {**builders.answers(cast.pending), "study": "Of public data."}
+    drafts.save(house, ctx, case.id, Typed(answers={"why": "Because."}), None)
     with pytest.raises(Invalid):  # the old questions still have to be answered
-        drafts.submit(house, ctx, case.id, Submission(), Typed(answers={"why": "Because."}))
-    sent = drafts.submit(house, ctx, case.id, Submission(), Typed(answers=changed))
+        drafts.submit(house, ctx, case.id, Submission())
+    drafts.save(house, ctx, case.id, Typed(answers=changed), None)
+    sent = drafts.submit(house, ctx, case.id, Submission())
     assert (sent.state, sent.form_sha256) == (ApplicationState.SUBMITTED, old)
     assert sent.answers["study"] == "Of public data."
     draft = drafts.start(house, context(cast.applicant.actor), [world.name("T3")], Typed())
@@ -410,8 +412,7 @@ def test_an_application_of_two_models_goes_on_when_one_of_them_asks_anew(world: 
     models.set_form(
         house, context(cast.owner.actor), world.name("T4"), None, world.models["T4"].form_sha256
     )
-    sent = drafts.submit(
-        house, context(cast.applicant.actor), both.id, Submission(),
-        Typed(answers=builders.answers(cast.applicant)),
-    )  # fmt: skip
+    ctx = context(cast.applicant.actor)
+    drafts.save(house, ctx, both.id, Typed(answers=builders.answers(cast.applicant)), None)
+    sent = drafts.submit(house, ctx, both.id, Submission())
     assert sent.form_sha256 == both.form_sha256

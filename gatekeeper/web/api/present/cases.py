@@ -30,14 +30,7 @@ def lead(found: people.Person) -> a.Lead:
 def draft(found: cases.Draft, models: Sequence[Model], owner: people.Person) -> a.Application:
     """Show an application that was not submitted yet."""
     return a.Application(
-        id=found.application_id,
-        state=ApplicationState.DRAFT,
-        version=found.version,
-        models=_names(models),
-        lead=lead(owner),
-        assignee=None,
-        submitted_at=None,
-        changed_at=found.saved_at,
+        **dict(draft_row(found, models, owner)),
         purpose=found.purpose,
         answers=found.answers,
         public_summary=found.public_summary,
