@@ -48,7 +48,7 @@ def verify(desk: Desk, as_json: bool) -> None:
 @click.option("--kind", "kinds", multiple=True)
 @click.option("--since", type=Moment())
 @click.option("--until", type=Moment())
-@click.option("--before", type=int, help="Go on below this row.")
+@click.option("--before", type=click.IntRange(0, 2**63 - 1), help="Go on below this row.")
 @click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True)
 @as_json
 @pass_desk

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -89,10 +90,10 @@ def show_config(desk: Desk, origin: bool, as_json: bool) -> None:
 
 
 def _subset(_ctx: click.Context, _param: click.Parameter, value: str | None) -> storage.Subset:
-    part, _, of = (value or "1/1").partition("/")
-    if not (part.isdigit() and of.isdigit() and 1 <= int(part) <= int(of)):
+    parts = re.fullmatch(r"([0-9]{1,6})/([0-9]{1,6})", value or "1/1")
+    if parts is None or not 1 <= int(parts[1]) <= int(parts[2]):
         raise click.BadParameter("write n/t, the n-th of t parts, as 3/10")
-    return storage.Subset(int(part), int(of))
+    return storage.Subset(int(parts[1]), int(parts[2]))
 
 
 @click.command()

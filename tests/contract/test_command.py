@@ -361,7 +361,10 @@ def test_settings_are_shown_with_their_origin_and_secrets_masked(
 def test_wrong_usage_exits_2(machine: Machine) -> None:
     machine("publish", expect=2)
     machine("access", "explain", EMAIL, "noslash", expect=2)
-    machine("fsck", "--subset", "4/3", expect=2)
+    for subset in ("4/3", "²/3", "1/" + "9" * 5000, "0/1", "1"):
+        machine("fsck", "--subset", subset, expect=2)
+    machine("audit", "list", "--before", "9" * 30, expect=2)
+    machine("audit", "export", "--from", "9" * 30)
 
 
 def test_the_operators_acts_are_recorded_as_the_operators(machine: Machine) -> None:
