@@ -87,7 +87,9 @@ def list_entries(
 
 
 @audit.command()
-@click.option("--from", "first", type=click.IntRange(0), default=0, help="First leaf index.")
+@click.option(
+    "--from", "first", type=click.IntRange(0, 2**53 - 1), default=0, help="First leaf index."
+)
 @pass_desk
 @command
 def export(desk: Desk, first: int) -> None:

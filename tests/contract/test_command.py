@@ -364,7 +364,7 @@ def test_wrong_usage_exits_2(machine: Machine) -> None:
     for subset in ("4/3", "²/3", "1/" + "9" * 5000, "0/1", "1"):
         machine("fsck", "--subset", subset, expect=2)
     machine("audit", "list", "--before", "9" * 30, expect=2)
-    machine("audit", "export", "--from", "9" * 30)
+    machine("audit", "export", "--from", "9" * 30, expect=2)
 
 
 def test_the_operators_acts_are_recorded_as_the_operators(machine: Machine) -> None:
