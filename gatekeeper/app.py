@@ -19,12 +19,13 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from gatekeeper import clock, resources
 from gatekeeper.adapters.letters import letter_writer
 from gatekeeper.adapters.mail_log import LogMail
+from gatekeeper.adapters.mail_smtp import Security, SmtpMail, SmtpServer
 from gatekeeper.adapters.objects_local import LocalObjects
 from gatekeeper.adapters.tokens_signed import SignedTokens
 from gatekeeper.db.engine import make_engine
 from gatekeeper.db.unit_of_work import Database
 from gatekeeper.domain.tiers import Tiers, read_tiers
-from gatekeeper.services.ports import House, Policy
+from gatekeeper.services.ports import House, Mailer, Policy
 from gatekeeper.services.tally import Tally
 from gatekeeper.settings import Settings, SettingsError
 from gatekeeper.web import files, guard, identity, machines
@@ -119,11 +120,29 @@ def make_house(settings: Settings, data: Path, *, demo: bool = False) -> House:
         db=Database(engine, keys.entries, tiers),
         objects=LocalObjects(Path(settings.store.path or data / "store")),
         links=SignedTokens(keys.links),
-        mail=LogMail(),
+        mail=_mailer(settings),
         write_letter=letter_writer(resources.directory("templates")),
         tiers=tiers,
         policy=_policy(settings, demo=demo),
         tally=Tally(),
+    )
+
+
+def _mailer(settings: Settings) -> Mailer:
+    mail = settings.mail
+    if mail.backend == "log":
+        return LogMail()
+    return SmtpMail(
+        SmtpServer(
+            host=mail.host,
+            port=mail.port,
+            security=Security(mail.security),
+            username=mail.username,
+            password=mail.password.get_secret_value(),
+            sender=mail.sender,
+            sender_name=settings.site.title,
+            timeout_seconds=mail.timeout_seconds,
+        )
     )
 
 

@@ -87,9 +87,19 @@ class Tokens(_Section):
 
 
 class Mail(_Section):
-    """Where mail goes; `log` writes a line a letter."""
+    """Where mail goes: `log` writes a line a letter, `smtp` hands it over.
 
-    backend: Literal["log"]
+    `security`: `tls` from the first byte (465), `starttls` (587), `none` for a server on this host.
+    """
+
+    backend: Literal["log", "smtp"]
+    host: str
+    port: int = Field(ge=1, le=65535)
+    security: Literal["tls", "starttls", "none"]
+    username: str
+    password: SecretStr
+    sender: str
+    timeout_seconds: float = Field(gt=0, le=60)
 
 
 class Limits(_Section):
@@ -175,6 +185,7 @@ def load(
     except ValidationError as error:
         raise SettingsError(_explain(error, origins)) from None
     _check_safety(settings)
+    _check_mail(settings.mail)
     return settings, origins
 
 
@@ -235,6 +246,18 @@ def _explain(error: ValidationError, origins: Origins) -> str:
         known = (where for key, where in origins.items() if f"{key}.".startswith(f"{dotted}."))
         lines.append(f"{next(known, 'settings')}: {dotted}: {fault['msg']}")
     return "\n".join(lines)
+
+
+def _check_mail(mail: Mail) -> None:
+    if mail.backend == "log":
+        return
+    if not mail.host or "@" not in mail.sender or not mail.sender.isascii():
+        raise SettingsError("mail.backend smtp needs mail.host and mail.sender, an address")
+    is_here = mail.host in {"localhost", "127.0.0.1", "::1"}
+    if mail.security == "none" and not is_here:
+        raise SettingsError("mail.security none is for a mail server on this machine alone")
+    if mail.security == "none" and mail.username:
+        raise SettingsError("mail.security none: a password would be sent in clear")
 
 
 def _check_safety(settings: Settings) -> None:

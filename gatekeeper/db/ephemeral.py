@@ -19,6 +19,7 @@ from gatekeeper.db import tables as t
 from gatekeeper.db.engine import writes
 from gatekeeper.domain.applications import ApplicationId, Draft
 from gatekeeper.domain.catalogue import ModelId
+from gatekeeper.domain.errors import MailFailed
 from gatekeeper.domain.people import PersonId
 
 
@@ -283,7 +284,7 @@ class Ephemeral:
         """Note that a mail left."""
         outbox.mark_sent(self._c, mail_id, now)
 
-    def mail_failed(self, mail: outbox.OwedMail, error: str, now: datetime) -> None:
+    def mail_failed(self, mail: outbox.OwedMail, error: MailFailed, now: datetime) -> None:
         """Note that a mail could not be sent."""
         outbox.mark_failed(self._c, mail, error, now)
 

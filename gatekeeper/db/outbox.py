@@ -16,6 +16,7 @@ from gatekeeper.db import tables as t
 from gatekeeper.db.engine import writes
 from gatekeeper.db.ledger import Stamp
 from gatekeeper.domain.applications import ApplicationId
+from gatekeeper.domain.errors import MailFailed
 from gatekeeper.domain.notices import (
     Notice,
     NoticeKind,
@@ -153,13 +154,14 @@ def mark_sent(connection: Connection, mail_id: int, now: datetime) -> None:
 
 
 @writes
-def mark_failed(connection: Connection, mail: OwedMail, error: str, now: datetime) -> None:
+def mark_failed(connection: Connection, mail: OwedMail, error: MailFailed, now: datetime) -> None:
     """Note a failed try; after the last one the row stays as a dead letter (no next try)."""
-    later = now + timedelta(seconds=_BACK_OFF[mail.tries]) if mail.tries < len(_BACK_OFF) else None
+    is_dead = error.for_good or mail.tries >= len(_BACK_OFF)
+    later = None if is_dead else now + timedelta(seconds=_BACK_OFF[mail.tries])
     connection.execute(
         update(t.outbox)
         .where(t.outbox.c.id == mail.id)
-        .values(tries=mail.tries + 1, next_try_at=later, last_error=error[:200])
+        .values(tries=mail.tries + 1, next_try_at=later, last_error=str(error)[:200])
     )
 
 

@@ -95,4 +95,8 @@ class IntegrityBroken(GatekeeperError):
 
 
 class MailFailed(GatekeeperError):
-    """The letter did not leave; the outbox tries again later."""
+    """The letter did not leave; the outbox tries again later unless it was refused for good."""
+
+    def __init__(self, detail: str, *, for_good: bool = False) -> None:
+        super().__init__(detail)
+        self.for_good = for_good

@@ -6,6 +6,7 @@ Not here: addresses and words (db/outbox, templates/mail). Source: governance.md
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
 from gatekeeper.domain import facts
@@ -109,7 +110,9 @@ class Letter:
     to_address: str
     subject: str
     text: str
+    html: str
     message_id: str
+    at: datetime
 
 
 _TEAM = frozenset({Role.HANDLER, Role.APPROVER})

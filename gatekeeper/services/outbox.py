@@ -34,7 +34,7 @@ def _deliver_one(house: House, ctx: Context, mail: OwedMail) -> bool:
             house.mail.send(letter)
     except MailFailed as error:
         with house.db.acting(ctx) as act:
-            act.ephemeral.mail_failed(mail, str(error), ctx.now)
+            act.ephemeral.mail_failed(mail, error, ctx.now)
         return False
     with house.db.acting(ctx) as act:
         if letter is not None and house.policy.keeps_letters:
@@ -58,8 +58,9 @@ def _write(house: House, ctx: Context, mail: OwedMail) -> Letter | None:
             "about": mail.about,
             "site": house.policy.site_title,
         }
-    subject, text = house.write_letter(mail.kind, values)
-    return Letter(person.email, subject, text, f"{mail.event_id}.{mail.id}")
+    subject, text, html = house.write_letter(mail.kind, values)
+    message_id = f"{mail.event_id}.{mail.id}"
+    return Letter(person.email, subject, text, html, message_id, ctx.now)
 
 
 def _is_moot(mail: OwedMail, person: Person | Registrant) -> bool:

@@ -112,7 +112,7 @@ class House:
     objects: ObjectStore
     links: LinkSigner
     mail: Mailer
-    write_letter: Callable[[NoticeKind, Mapping[str, str]], tuple[str, str]]
+    write_letter: Callable[[NoticeKind, Mapping[str, str]], tuple[str, str, str]]
     tiers: Tiers
     policy: Policy
     tally: Tally

@@ -31,7 +31,10 @@ from tests.builders import World
 from tests.cast import Member, context
 
 MAILERS: dict[str, Callable[[], Mailer]] = {"log": LogMail}
-LETTER = Letter("a@uni.example", "[Site] Subject", "A secret address: /verify/zqtokenzq", "id.1")
+LETTER = Letter(
+    "a@uni.example", "[Site] Subject", "A secret address: /verify/zqtokenzq", "<p>zqtokenzq</p>",
+    "id.1", context().now,
+)  # fmt: skip
 
 
 @pytest.fixture(params=MAILERS)
@@ -52,20 +55,31 @@ def test_a_letter_is_handed_over_without_its_text_in_the_log(
 def test_every_kind_of_mail_has_one_subject_a_greeting_and_the_page(kind: NoticeKind) -> None:
     write = letter_writer(resources.directory("templates"))
     values = {"name": "Amara", "page": "https://x.example/page", "about": "GK-1", "site": "Site"}
-    subject, text = write(kind, values)
+    subject, text, html = write(kind, values)
     assert 10 <= len(subject) <= 120
     assert "\n" not in subject
     assert "Site" in subject
     assert "Amara" in text
     assert values["page"] in text
-    assert "{" not in subject + text
+    assert "{" not in subject + text + html
+    assert f'href="{values["page"]}"' in html
+
+
+def test_a_name_cannot_write_markup_into_a_letter() -> None:
+    write = letter_writer(resources.directory("templates"))
+    name = '<a href="https://evil.example">click</a>'
+    values = {"name": name, "page": "https://x.example/page", "about": "GK-1", "site": name}
+    for kind in NoticeKind:
+        _, _, html = write(kind, values)
+        assert '<a href="https://evil' not in html
+        assert html.count("<a ") == 1
 
 
 def test_a_name_cannot_write_headers() -> None:
     write = letter_writer(resources.directory("templates"))
     values = {"name": "x", "page": "p", "about": "a", "site": "Site\r\nBcc: all@x.example"}
     for kind in NoticeKind:
-        subject, _ = write(kind, values)
+        subject, _, _ = write(kind, values)
         assert "\n" not in subject
         assert "\r" not in subject
 
