@@ -31,10 +31,6 @@ def apply(connection: Connection, stamp: Stamp, fact: CatalogueFact) -> None:
             _publish(connection, stamp, fact)
         case f.RefSet():
             _set_ref(connection, stamp, fact)
-        case f.RefDeleted():
-            connection.execute(
-                delete(t.refs).where(t.refs.c.model_id == fact.model_id, t.refs.c.name == fact.name)
-            )
         case _:
             assert_never(fact)
 

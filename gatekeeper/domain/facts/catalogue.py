@@ -104,15 +104,6 @@ class RefSet:
     revision_id: RevisionId
 
 
-@dataclass(frozen=True, slots=True)
-class RefDeleted:
-    """The branch or tag is gone; the revision stays."""
-
-    model_id: ModelId
-    kind: RefKind
-    name: str
-
-
 CatalogueFact = (
     NamespaceAdded
     | ReleaseCreated
@@ -122,5 +113,4 @@ CatalogueFact = (
     | ModelTermsChanged
     | RevisionPublished
     | RefSet
-    | RefDeleted
 )
