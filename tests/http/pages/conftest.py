@@ -21,6 +21,11 @@ COOKIE = "gk_session"
 _CSRF = re.compile(r'name="csrf_token" value="([^"]+)"')
 
 
+def without_token(answer: TestResponse) -> str:
+    """Return a page without its CSRF tokens, which tell the second they were made in."""
+    return _CSRF.sub("", answer.get_data(as_text=True))
+
+
 @dataclass(frozen=True, slots=True)
 class Browser:
     """One browser: it fetches a page before it sends one of its forms."""
