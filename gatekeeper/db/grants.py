@@ -109,8 +109,9 @@ class GrantReader:
     def link(self, link_id: LinkId) -> Link | None:
         """Return an issued link."""
         row = self._c.execute(
-            select(t.links, t.contents.c.body)
+            select(t.links, t.contents.c.body, t.entries.c.at.label("issued_at"))
             .join(t.contents, t.contents.c.sha256 == t.links.c.path_sha256)
+            .join(t.entries, t.entries.c.event_id == t.links.c.event_id)
             .where(t.links.c.id == link_id)
         ).one_or_none()
         if row is None:
@@ -123,6 +124,7 @@ class GrantReader:
             revision_id=RevisionId(row.revision_id),
             path=row.body,
             sha256=row.sha256,
+            issued_at=row.issued_at,
             expires_at=row.expires_at,
         )
 

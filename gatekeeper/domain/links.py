@@ -56,6 +56,7 @@ class Link:
     revision_id: RevisionId
     path: str
     sha256: str
+    issued_at: datetime
     expires_at: datetime
 
 

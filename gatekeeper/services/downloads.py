@@ -258,6 +258,7 @@ def _link(
         revision_id=ready.revision.id,
         path=ready.file.path,
         sha256=ready.file.sha256,
+        issued_at=ctx.now,
         expires_at=expires_at,
     )
 
@@ -269,10 +270,13 @@ def address(house: House, link: Link) -> str:
 
 
 def _claim(link: Link) -> Claim:
-    """Return what the token of an issued link says: nothing but what is in its row."""
-    expires = int(link.expires_at.timestamp())
+    """Return what the token of an issued link says: nothing but what its row and entry say."""
     return Claim(
-        jti=link.id, subject=link.person_id, check=link.sha256, not_before=0, expires=expires
+        jti=link.id,
+        subject=link.person_id,
+        check=link.sha256,
+        not_before=int(link.issued_at.timestamp()),
+        expires=int(link.expires_at.timestamp()),
     )
 
 

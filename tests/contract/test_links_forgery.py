@@ -239,6 +239,12 @@ def test_a_link_whose_claim_was_prolonged_ends_when_it_was_issued_to_end(
         downloads.redeem(world.house, late, prolonged, serves=True)
 
 
+def test_a_link_opens_nothing_before_it_was_issued(world: World, token: str) -> None:
+    early = context(now=context().now - timedelta(minutes=2))
+    with pytest.raises(BadLink, match="not valid yet"):
+        downloads.redeem(world.house, early, token, serves=True)
+
+
 def test_a_link_ends_with_its_grant_also_when_another_grant_follows(
     world: World, token: str
 ) -> None:
