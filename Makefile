@@ -7,6 +7,7 @@ BIN    := $(VENV)/bin
 UV     := $(shell command -v uv 2>/dev/null)
 PYTHON ?= $(firstword $(foreach p,python3.13 python3.12 python3.11 python3,$(shell command -v $(p) >/dev/null 2>&1 && $(p) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $(p))))
 WORKERS ?= 2
+comma := ,
 
 .PHONY: run test check lint screenshots clean
 
@@ -41,7 +42,7 @@ endef
 
 $(VENV)/.installed-run: pyproject.toml
 	$(venv)
-	$(call install,postgres)
+	$(call install,postgres$(comma)s3)
 	@touch $@
 
 $(VENV)/.installed-dev: pyproject.toml

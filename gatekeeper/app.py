@@ -25,7 +25,7 @@ from gatekeeper.adapters.tokens_signed import SignedTokens
 from gatekeeper.db.engine import make_engine
 from gatekeeper.db.unit_of_work import Database
 from gatekeeper.domain.tiers import Tiers, read_tiers
-from gatekeeper.services.ports import House, Mailer, Policy
+from gatekeeper.services.ports import House, Mailer, ObjectStore, Policy
 from gatekeeper.services.tally import Tally
 from gatekeeper.settings import Settings, SettingsError
 from gatekeeper.web import files, guard, identity, machines
@@ -118,7 +118,7 @@ def make_house(settings: Settings, data: Path, *, demo: bool = False) -> House:
     )
     return House(
         db=Database(engine, keys.entries, tiers),
-        objects=LocalObjects(Path(settings.store.path or data / "store")),
+        objects=_store(settings, data),
         links=SignedTokens(keys.links),
         mail=_mailer(settings),
         write_letter=letter_writer(resources.directory("templates")),
@@ -126,6 +126,27 @@ def make_house(settings: Settings, data: Path, *, demo: bool = False) -> House:
         policy=_policy(settings, demo=demo),
         tally=Tally(),
     )
+
+
+def _store(settings: Settings, data: Path) -> ObjectStore:
+    if settings.store.backend == "local":
+        return LocalObjects(Path(settings.store.path or data / "store"))
+    try:
+        # boto3 is an extra: an install on a disk does without it.
+        from gatekeeper.adapters.objects_s3 import Bucket, S3Objects  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        raise SettingsError("store.backend s3: install gatekeeper[s3]") from error
+    s3 = settings.store.s3
+    bucket = Bucket(
+        name=s3.bucket,
+        region=s3.region,
+        endpoint_url=s3.endpoint_url or None,
+        public_endpoint_url=s3.public_endpoint_url or None,
+        addressing=s3.addressing,
+        answer_seconds=s3.answer_seconds,
+        connections=settings.server.max_downloads + 16,
+    )
+    return S3Objects(bucket, data / "spool")
 
 
 def _mailer(settings: Settings) -> Mailer:
@@ -154,6 +175,8 @@ def _policy(settings: Settings, *, demo: bool) -> Policy:
         session_lifetime_seconds=settings.sessions.lifetime_seconds,
         token_longest_days=settings.tokens.longest_days,
         link_ttl_seconds=settings.links.ttl_seconds or None,
+        delivery_mode=settings.delivery.mode,
+        address_seconds=settings.delivery.address_seconds,
         max_answer_chars=8000,
         lfs_threshold_bytes=settings.publishing.lfs_threshold_bytes,
         public_mail_domains=frozenset(settings.review.public_mail_domains),

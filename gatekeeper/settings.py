@@ -2,7 +2,8 @@
 
 Order: config/default.toml < the file named by GATEKEEPER_CONFIG < GATEKEEPER_<SECTION>__<KEY>.
 A key may also be read from a file: GATEKEEPER_<SECTION>__<KEY>_FILE. An unknown key, a wrong type
-or an unsafe pair of values stops the start and names where it stands.
+or an unsafe pair of values stops the start and names where it stands. Kept whole: the manual of
+every key is one file.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from gatekeeper import resources
+from gatekeeper.domain.links import DeliveryMode
 
 
 class SettingsError(Exception):
@@ -54,17 +56,34 @@ class DatabaseSection(_Section):
     busy_seconds: float = Field(gt=0, le=60)
 
 
+class S3(_Section):
+    """A bucket of AWS or of a compatible server; credentials come from the usual AWS variables.
+
+    `endpoint_url` empty means AWS. `public_endpoint_url` is how people reach the store when that is
+    another name; empty means the same. `addressing`: `virtual` puts the bucket into the host name.
+    """
+
+    bucket: str
+    region: str
+    endpoint_url: str
+    public_endpoint_url: str
+    addressing: Literal["virtual", "path"]
+    answer_seconds: float = Field(gt=0, le=60)
+
+
 class Store(_Section):
     """Where blobs lie; `path` empty means `store/` in the data directory."""
 
-    backend: Literal["local"]
+    backend: Literal["local", "s3"]
     path: str
+    s3: S3
 
 
 class Delivery(_Section):
-    """How bytes leave."""
+    """How bytes leave; `address_seconds` is how long an address of the store opens a file."""
 
-    mode: Literal["direct"]
+    mode: DeliveryMode
+    address_seconds: int = Field(ge=60, le=900)
 
 
 class Links(_Section):
@@ -186,6 +205,7 @@ def load(
         raise SettingsError(_explain(error, origins)) from None
     _check_safety(settings)
     _check_mail(settings.mail)
+    _check_store(settings)
     return settings, origins
 
 
@@ -202,13 +222,26 @@ def _merge(values: dict[str, Any], origins: Origins, table: dict[str, Any], orig
     for section, keys in table.items():
         if not isinstance(keys, dict):
             raise SettingsError(f"{origin}: {section} stands outside of any section")
-        for key, value in keys.items():
+        _merge_keys(values, origins, section, keys, origin)
+
+
+def _merge_keys(
+    values: dict[str, Any], origins: Origins, section: str, keys: dict[str, Any], origin: str
+) -> None:
+    for key, value in keys.items():
+        if isinstance(value, dict):
+            _merge_keys(values, origins, f"{section}.{key}", value, origin)
+        else:
             _put(values, origins, f"{section}.{key}", value, origin)
 
 
 def _put(values: dict[str, Any], origins: Origins, dotted: str, value: Any, origin: str) -> None:
-    section, _, key = dotted.partition(".")
-    values.setdefault(section, {})[key] = value
+    *sections, key = dotted.split(".")
+    for section in sections:
+        values = values.setdefault(section, {})
+        if not isinstance(values, dict):
+            raise SettingsError(f"{origin}: {dotted}: {section} is a key, not a section")
+    values[key] = value
     origins[dotted] = origin
 
 
@@ -220,15 +253,26 @@ def _from_environment(
         is_ours = name.startswith(_PREFIX) and name not in _OTHERS
         if not is_ours or name.startswith("GATEKEEPER_TEST_"):
             continue
-        section, double, key = name.removeprefix(_PREFIX).lower().partition("__")
+        dotted = name.removeprefix(_PREFIX).lower().replace("__", ".")
         value = raw
-        if key.endswith("_file") and key not in known.get(section, {}):
-            key, value = key.removesuffix("_file"), _secret_file(name, raw)
-        if not double or key not in known.get(section, {}):
-            raise SettingsError(f"{name}: there is no setting {section}.{key}")
-        listed = isinstance(known[section][key], list)
-        found.append((f"{section}.{key}", value.split(",") if listed else value, name))
+        if dotted.endswith("_file") and _default(known, dotted) is None:
+            dotted, value = dotted.removesuffix("_file"), _secret_file(name, raw)
+        default = _default(known, dotted)
+        if default is None:
+            raise SettingsError(f"{name}: there is no setting {dotted}")
+        listed = isinstance(default, list)
+        found.append((dotted, value.split(",") if listed else value, name))
     return found
+
+
+def _default(known: Mapping[str, Any], dotted: str) -> Any:
+    """Return what the files say for a key; None when there is no such key."""
+    value: Any = known
+    for step in dotted.split("."):
+        if not isinstance(value, Mapping) or step not in value:
+            return None
+        value = value[step]
+    return None if isinstance(value, Mapping) else value
 
 
 def _secret_file(name: str, path: str) -> str:
@@ -241,7 +285,7 @@ def _secret_file(name: str, path: str) -> str:
 def _explain(error: ValidationError, origins: Origins) -> str:
     lines = []
     for fault in error.errors():
-        dotted = ".".join(str(step) for step in fault["loc"][:2])
+        dotted = ".".join(step for step in fault["loc"] if isinstance(step, str))
         # An unknown section has no origin of its own; its keys have.
         known = (where for key, where in origins.items() if f"{key}.".startswith(f"{dotted}."))
         lines.append(f"{next(known, 'settings')}: {dotted}: {fault['msg']}")
@@ -258,6 +302,23 @@ def _check_mail(mail: Mail) -> None:
         raise SettingsError("mail.security none is for a mail server on this machine alone")
     if mail.security == "none" and mail.username:
         raise SettingsError("mail.security none: a password would be sent in clear")
+
+
+def _check_store(settings: Settings) -> None:
+    s3, mode = settings.store.s3, settings.delivery.mode
+    if settings.store.backend == "s3" and not (s3.bucket and s3.region):
+        raise SettingsError("store.backend s3 needs store.s3.bucket and store.s3.region")
+    if mode is DeliveryMode.REDIRECT and settings.store.backend != "s3":
+        raise SettingsError("delivery.mode redirect sends people to the store: store.backend s3")
+    if mode is DeliveryMode.X_ACCEL and settings.store.backend != "local":
+        raise SettingsError("delivery.mode x-accel: nginx reads the disk: store.backend local")
+    for key, url in (
+        ("endpoint_url", s3.endpoint_url),
+        ("public_endpoint_url", s3.public_endpoint_url),
+    ):
+        parts = urlsplit(url)
+        if url and (parts.scheme not in {"http", "https"} or not parts.hostname):
+            raise SettingsError(f"store.s3.{key} must be like https://s3.example.org")
 
 
 def _check_safety(settings: Settings) -> None:
@@ -278,14 +339,18 @@ def _check_safety(settings: Settings) -> None:
 
 
 def masked(settings: Settings) -> dict[str, dict[str, Any]]:
-    """Return the effective settings with every secret hidden."""
-    dumped = settings.model_dump()
-    return {
-        section: {
-            key: ("********" if value.get_secret_value() else "")
-            if isinstance(value, SecretStr)
-            else value
-            for key, value in keys.items()
-        }
-        for section, keys in dumped.items()
-    }
+    """Return the effective settings by section (`store.s3` is one) with every secret hidden."""
+    sections: dict[str, dict[str, Any]] = {}
+    _mask(settings.model_dump(mode="python"), "", sections)
+    return sections
+
+
+def _mask(table: Mapping[str, Any], section: str, sections: dict[str, dict[str, Any]]) -> None:
+    for key, value in table.items():
+        if isinstance(value, Mapping):
+            _mask(value, f"{section}.{key}".lstrip("."), sections)
+        elif isinstance(value, SecretStr):
+            shown = "********" if value.get_secret_value() else ""
+            sections.setdefault(section, {})[key] = shown
+        else:
+            sections.setdefault(section, {})[key] = value

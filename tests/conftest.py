@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib.util
 import itertools
+import os
 import re
 import shutil
 import tempfile
@@ -32,6 +33,7 @@ from tests import builders
 from tests.builders import World
 from tests.cast import Cast
 from tests.rooms import lacks
+from tests.seaweed import CREDENTIALS, Seaweed, running_seaweed, s3_client
 
 _WRITE = re.compile(
     r"\s*(?:INSERT|UPDATE|DELETE|REPLACE|MERGE|TRUNCATE|COPY)\b|\s*WITH\b.*\b(?:INSERT|UPDATE|DELETE)\b",
@@ -217,6 +219,33 @@ def postgres_url(postgres_server: Any) -> Iterator[str]:
     _admin(postgres_server, f"CREATE DATABASE {name}")
     yield _url_of(postgres_server, name)
     _admin(postgres_server, f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+
+
+@pytest.fixture(scope="session")
+def postgres_database(postgres_server: Any) -> str:
+    """The address of an empty database for a server that runs as long as the session."""
+    name = f"session_{next(_numbers)}"
+    _admin(postgres_server, f"CREATE DATABASE {name}")
+    return _url_of(postgres_server, name)
+
+
+# --- S3 -------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def seaweed() -> Iterator[Seaweed]:
+    """An S3 server of this session's own; its credentials are in the environment from now on."""
+    with running_seaweed() as server:
+        os.environ.update(CREDENTIALS)
+        yield server
+
+
+@pytest.fixture
+def bucket(seaweed: Seaweed) -> str:
+    """The name of an empty bucket."""
+    name = f"test-{next(_numbers)}"
+    s3_client(seaweed.url).create_bucket(Bucket=name)
+    return name
 
 
 # --- houses ---------------------------------------------------------------------------------------

@@ -9,7 +9,6 @@ security.md 6.2. Known gap: network file systems that lie about fsync are not de
 from __future__ import annotations
 
 import errno
-import hashlib
 import os
 import stat
 import tempfile
@@ -19,10 +18,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
+from gatekeeper.adapters.digests import check_digest, copy_hashed, has_digest
 from gatekeeper.domain.catalogue import Stored
-from gatekeeper.domain.errors import IntegrityBroken, Unavailable, invalid
-
-CHUNK_BYTES = 1 << 20
+from gatekeeper.domain.errors import IntegrityBroken, Unavailable
 
 
 class LocalObjects:
@@ -47,7 +45,7 @@ class LocalObjects:
         part = Path(name)
         try:
             with os.fdopen(descriptor, "wb") as target:
-                sha256, git_sha1 = _copy(source, target, size_bytes, progress)
+                sha256, git_sha1 = copy_hashed(source, target.write, size_bytes, progress)
                 target.flush()
                 os.fsync(target.fileno())
             return Stored(sha256, git_sha1, size_bytes, self._keep(part, sha256, size_bytes))
@@ -94,16 +92,7 @@ class LocalObjects:
 
     def verify(self, sha256: str, progress: Callable[[int], None] | None = None) -> bool:
         """Read the blob and say whether its bytes still have this digest."""
-        hashed = hashlib.sha256()
-        source = self.open(sha256)
-        try:
-            while chunk := source.read(CHUNK_BYTES):
-                hashed.update(chunk)
-                if progress is not None:
-                    progress(len(chunk))
-        finally:
-            source.close()
-        return hashed.hexdigest() == sha256
+        return has_digest(self.open(sha256), sha256, progress)
 
     def walk(self) -> Iterator[tuple[str, int]]:
         """Go through (sha256, bytes) of every blob held."""
@@ -121,14 +110,22 @@ class LocalObjects:
                     swept += 1
         return swept
 
+    def path(self, sha256: str) -> str:
+        """Return where a blob lies below `blobs/`, for a server that reads the same disk."""
+        return f"{check_digest(sha256)[:2]}/{sha256}"
+
+    def presign(self, sha256: str, seconds: int, disposition: str) -> None:
+        """Give no address: a disk has none."""
+
+    def check(self) -> None:
+        """Find nothing to check: who may read the disk is the system's to say."""
+
     def is_ready(self) -> bool:
         """Say whether its folders are there and may be used; nothing is read or written."""
         return os.access(self._blobs, os.R_OK | os.X_OK) and os.access(self._tmp, os.W_OK)
 
     def _path(self, sha256: str) -> Path:
-        if len(sha256) != 64 or not set(sha256) <= set("0123456789abcdef"):
-            raise IntegrityBroken(f"{sha256[:80]!r} is no digest")
-        return self._blobs / sha256[:2] / sha256
+        return self._blobs / self.path(sha256)
 
 
 class FileSlice:
@@ -160,28 +157,6 @@ class FileSlice:
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1
-
-
-def _copy(
-    source: BinaryIO, target: BinaryIO, size_bytes: int, progress: Callable[[int], None] | None
-) -> tuple[str, str]:
-    sha256 = hashlib.sha256()
-    git_sha1 = hashlib.sha1(b"blob %d\x00" % size_bytes, usedforsecurity=False)
-    done = 0
-    while chunk := source.read(CHUNK_BYTES):
-        done += len(chunk)
-        if done > size_bytes:
-            break
-        sha256.update(chunk)
-        git_sha1.update(chunk)
-        target.write(chunk)
-        if progress is not None:
-            progress(done)
-    if done != size_bytes:
-        raise invalid(
-            "size_bytes", f"{size_bytes} bytes were announced; the file changed meanwhile"
-        )
-    return sha256.hexdigest(), git_sha1.hexdigest()
 
 
 def _sync_directory(directory: Path) -> None:

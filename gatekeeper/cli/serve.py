@@ -82,6 +82,7 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no type hin
 def run(desk: Desk, on_ready: Callable[[], None]) -> None:
     """Serve until a signal ends it; `on_ready` is called when requests are answered."""
     settings = desk.settings
+    desk.house.objects.check()
     lock = lock_data(desk.data) if not settings.database.url.get_secret_value() else None
     desk.house.db.close()  # checked; each worker opens its own after the fork
     desk.close()

@@ -90,6 +90,10 @@ class Unavailable(Busy):
     """Something we depend on is down (database, store, disk); nothing was granted."""
 
 
+class Exposed(GatekeeperError):
+    """A stranger could read what only this server may give out; the message says what to close."""
+
+
 class IntegrityBroken(GatekeeperError):
     """Stored bytes or entries are not what they were when they were recorded."""
 

@@ -30,6 +30,14 @@ class Purpose(StrEnum):
     FIRST_ADMIN = "first-admin"
 
 
+class DeliveryMode(StrEnum):
+    """Who sends a file's bytes once a request was allowed; the setting is `delivery.mode`."""
+
+    DIRECT = "direct"
+    X_ACCEL = "x-accel"
+    REDIRECT = "redirect"
+
+
 @dataclass(frozen=True, slots=True)
 class Claim:
     """What a signed token says: id, whom it concerns, and the seconds (UTC) between which it holds.

@@ -31,7 +31,11 @@ class Requirement(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Tier:
-    """One access class. `rank` orders from open (0) to withheld; durations carry their unit."""
+    """One access class. `rank` orders from open (0) to withheld; durations carry their unit.
+
+    `self_served`: bytes leave through this server alone, so that every request for them is judged;
+    no address of the store is given out that would open them for its minutes.
+    """
 
     code: str
     rank: int
@@ -43,6 +47,7 @@ class Tier:
     link_ttl_seconds: int
     team_size: int
     service_days: int
+    self_served: bool
 
     def needs(self, requirement: Requirement) -> bool:
         """Say whether the tier names this requirement."""
@@ -103,7 +108,9 @@ def _read_tier(code: str, rank: int, row: Any) -> Tier:
     except ValueError as error:
         known = ", ".join(Requirement)
         raise TierError(f"tier {code}: {error}; known requirements are {known}") from None
-    numbers = {k: row[k] for k in _KEYS - {"word", "summary", "requirements"}}
+    if type(row["self_served"]) is not bool:
+        raise TierError(f"tier {code}: self_served must be true or false")
+    numbers = {k: row[k] for k in _KEYS - {"word", "summary", "requirements", "self_served"}}
     for key, value in numbers.items():
         if type(value) is not int or value < 0:
             raise TierError(f"tier {code}: {key} must be a whole number, not {value!r}")
@@ -113,6 +120,7 @@ def _read_tier(code: str, rank: int, row: Any) -> Tier:
         word=str(row["word"]),
         summary=str(row["summary"]),
         requirements=requirements,
+        self_served=row["self_served"],
         **numbers,
     )
     _check_sense(tier)

@@ -12,7 +12,7 @@ from typing import BinaryIO, Protocol
 
 from gatekeeper.db.unit_of_work import Database
 from gatekeeper.domain.catalogue import Stored
-from gatekeeper.domain.links import Claim, Purpose
+from gatekeeper.domain.links import Claim, DeliveryMode, Purpose
 from gatekeeper.domain.notices import Letter, NoticeKind
 from gatekeeper.domain.tiers import Tiers
 from gatekeeper.services.tally import Tally
@@ -21,8 +21,10 @@ from gatekeeper.services.tally import Tally
 class ByteSource(Protocol):
     """Some bytes of one blob, ready to leave: at most the range asked for.
 
-    `fileno` stands at the first byte so that a server may send it from the kernel; `seek` stands at
-    a byte of the whole blob, for a server whose kernel could not, and never widens the range.
+    `fileno` stands at the first byte so that a server may send it from the kernel, and raises
+    io.UnsupportedOperation where the bytes do not lie on this machine; `seek` stands at a byte of
+    the whole blob, for a server whose kernel could not, and never widens the range. `read` raises
+    Unavailable when the store stops answering: what was read before is right and not the whole.
     """
 
     def fileno(self) -> int: ...
@@ -62,6 +64,23 @@ class ObjectStore(Protocol):
     def sweep(self, older_than_seconds: int) -> int:
         """Delete what unfinished puts left longer ago; return how many."""
 
+    def path(self, sha256: str) -> str | None:
+        """Return where the blob lies, for nginx on the same disk; None where there is no disk.
+
+        Nothing is asked: the blob may be missing.
+        """
+
+    def presign(self, sha256: str, seconds: int, disposition: str) -> str | None:
+        """Return an address of the store that opens this one blob; None where it has none.
+
+        It holds for `seconds`, clamped to 60 to 900, for whoever has it, whatever happens here.
+        `disposition` becomes the answer's Content-Disposition. Nothing is asked: the blob may be
+        missing. Raises Unavailable when the credentials it is signed with end earlier.
+        """
+
+    def check(self) -> None:
+        """Prove at start that no stranger reads the store; raises Exposed where one does."""
+
     def is_ready(self) -> bool:
         """Say whether the store is there and may be used; cheap, so a full disk is not noticed."""
 
@@ -96,6 +115,8 @@ class Policy:
     session_lifetime_seconds: int
     token_longest_days: int
     link_ttl_seconds: int | None
+    delivery_mode: DeliveryMode
+    address_seconds: int
     max_answer_chars: int
     lfs_threshold_bytes: int
     public_mail_domains: frozenset[str]

@@ -1,4 +1,4 @@
-"""What every `ObjectStore` keeps, whatever lies behind it. A second store joins in `STORES`."""
+"""What every `ObjectStore` keeps, whatever lies behind it: a disk, a bucket of a real S3 server."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import hashlib
 import io
 import threading
 import tracemalloc
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,17 +14,28 @@ import pytest
 from gatekeeper.adapters.objects_local import LocalObjects
 from gatekeeper.domain.errors import IntegrityBroken, Invalid
 from gatekeeper.services.ports import ObjectStore
+from tests.seaweed import Seaweed, s3_objects
 
 MIB = 1 << 20
-STORES: dict[str, Callable[[Path], ObjectStore]] = {
-    "local": lambda tmp: LocalObjects(tmp / "store")
-}
 
 
-@pytest.fixture(params=STORES)
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> ObjectStore:
+@pytest.fixture
+def local(tmp_path: Path) -> ObjectStore:
+    """A disk."""
+    return LocalObjects(tmp_path / "store")
+
+
+@pytest.fixture
+def s3(seaweed: Seaweed, bucket: str, tmp_path: Path) -> ObjectStore:
+    """A bucket."""
+    return s3_objects(seaweed.url, bucket, tmp_path / "spool")
+
+
+@pytest.fixture(params=["local", "s3"])
+def store(request: pytest.FixtureRequest) -> ObjectStore:
     """Every kind of store."""
-    return STORES[request.param](tmp_path)
+    found: ObjectStore = request.getfixturevalue(request.param)
+    return found
 
 
 def put(store: ObjectStore, body: bytes) -> str:
@@ -177,6 +187,7 @@ class Zeros(io.RawIOBase):
 
 def test_a_long_stream_is_read_in_megabytes_and_memory_stays_flat(store: ObjectStore) -> None:
     source = Zeros(48 * MIB)
+    put(store, b"what is loaded once is loaded now")
     tracemalloc.start()
     store.put(source, 48 * MIB)  # type: ignore[arg-type]
     peak = tracemalloc.get_traced_memory()[1]

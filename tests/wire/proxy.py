@@ -13,14 +13,17 @@ from urllib.parse import unquote
 _REQUEST = re.compile(rb"(?ms)^(GET|HEAD|POST|PUT|DELETE) (\S+) HTTP/1\.1\r\n(.*?)\r\n\r\n")
 _RANGE = re.compile(rb"(?im)^range: *(.*?)\r?$")
 
+_CREDENTIALS = re.compile(rb"(?im)^(authorization|cookie):")
+
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """One request: its method, its target as sent, and its Range header, '' without one."""
+    """One request: method, target as sent, Range header ('' without), whether it has secrets."""
 
     method: str
     target: str
     range: str
+    has_credentials: bool
 
     @property
     def path(self) -> str:
@@ -37,7 +40,8 @@ class Proxy:
         self._lock = threading.Lock()
         self._seen: list[Seen] = []
         self._cut_after: int | None = None
-        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        self.port: int = self._listener.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}"
         threading.Thread(target=self._accept, daemon=True).start()
 
     def cut_after(self, size_bytes: int) -> None:
@@ -75,7 +79,10 @@ class Proxy:
             while match := _REQUEST.search(pending):
                 found = _RANGE.search(match[3])
                 seen = Seen(
-                    match[1].decode(), match[2].decode(), found[1].decode() if found else ""
+                    match[1].decode(),
+                    match[2].decode(),
+                    found[1].decode() if found else "",
+                    has_credentials=_CREDENTIALS.search(match[3]) is not None,
                 )
                 with self._lock:
                     self._seen.append(seen)

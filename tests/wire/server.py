@@ -19,12 +19,16 @@ from pathlib import Path
 from gatekeeper.app import make_house, make_keys
 from gatekeeper.db import migrations
 from gatekeeper.domain.catalogue import AgreementId, Model
+from gatekeeper.domain.links import DeliveryMode
 from gatekeeper.services.ports import House
 from gatekeeper.services.publishing import revisions
 from gatekeeper.settings import load
 from tests import builders
 from tests.builders import FORM, RELEASE, RESEARCH, World
 from tests.cast import NAMESPACE, Member, context, hire_one
+from tests.nginx import running_nginx
+from tests.seaweed import CREDENTIALS, Seaweed, s3_client, settings_for
+from tests.wire.proxy import Proxy, proxy_to
 
 MANY = "many-files"
 LARGE = "large-gated"
@@ -35,6 +39,7 @@ LARGE_BYTES = 24 << 20
 ODD_PATH = "sub dir/a b#c.txt"
 ODD_BYTES = b"a file with an odd name\n"
 LFS_BYTES = (b"weights that anybody may have " * 50_000)[: 1 << 20]
+BUCKET = "wire-weights"
 START_SECONDS = 60
 
 
@@ -49,12 +54,19 @@ class Live:
     many: Model
     large: Model
     large_bytes: bytes
+    settings: dict[str, str]
+    bytes_proxy: Proxy | None = None  # where files come from when they come from the store
     hired: list[Member] = field(default_factory=list)
 
     @property
     def house(self) -> House:
         """The house, opened beside the server."""
         return self.world.house
+
+    @property
+    def mode(self) -> DeliveryMode:
+        """Who sends the bytes."""
+        return self.house.policy.delivery_mode
 
     @property
     def port(self) -> int:
@@ -90,15 +102,58 @@ def free_port() -> int:
 @contextmanager
 def live(directory: Path) -> Iterator[Live]:
     """Furnish a house in an empty directory and serve it until the block is left."""
-    port, data = free_port(), directory / "data"
+    with _furnished(directory, environment(free_port())) as site:
+        _crowd(site.house, directory / CROWD)
+        with _serving(site):
+            yield site
+
+
+@contextmanager
+def live_behind_nginx(directory: Path) -> Iterator[Live]:
+    """Serve a house whose bytes nginx sends from the disk."""
+    port, front = free_port(), free_port()
+    settings = environment(port) | {
+        "GATEKEEPER_SITE__PUBLIC_URL": f"http://127.0.0.1:{front}",
+        "GATEKEEPER_DELIVERY__MODE": "x-accel",
+        "GATEKEEPER_SERVER__TRUSTED_PROXIES": "1",
+    }
+    blobs = directory / "data" / "store" / "blobs"
+    with (
+        _furnished(directory, settings) as site,
+        _serving(site),
+        running_nginx(directory / "nginx", front, port, blobs),
+    ):
+        yield site
+
+
+@contextmanager
+def live_on_s3(directory: Path, database_url: str, store: Seaweed) -> Iterator[Live]:
+    """Serve a house on Postgres whose bytes an S3 server sends, under another host name."""
+    with proxy_to(store.port) as bytes_proxy:
+        settings = environment(free_port()) | settings_for(BUCKET, store.url) | CREDENTIALS
+        settings |= {
+            "GATEKEEPER_DATABASE__URL": database_url,
+            "GATEKEEPER_DELIVERY__MODE": "redirect",
+            "GATEKEEPER_STORE__S3__PUBLIC_ENDPOINT_URL": f"http://localhost:{bytes_proxy.port}",
+        }
+        s3_client(store.url).create_bucket(Bucket=BUCKET)
+        with _furnished(directory, settings) as site, _serving(site):
+            site.bytes_proxy = bytes_proxy
+            yield site
+
+
+@contextmanager
+def _furnished(directory: Path, settings: dict[str, str]) -> Iterator[Live]:
+    data = directory / "data"
     data.mkdir()
     make_keys(data)
-    house = make_house(load(environment(port))[0], data, demo=True)
+    house = make_house(load(settings)[0], data, demo=True)
     migrations.upgrade(house.db.engine)
     world = builders.furnish(house, directory / "furnished")
     large_bytes = os.urandom(LARGE_BYTES)
     site = Live(
-        url=f"http://127.0.0.1:{port}",
+        url=settings["GATEKEEPER_SITE__PUBLIC_URL"],
+        settings=settings,
         data=data,
         world=world,
         log=directory / "server.log",
@@ -106,10 +161,8 @@ def live(directory: Path) -> Iterator[Live]:
         large=_large(house, directory / LARGE, large_bytes),
         large_bytes=large_bytes,
     )
-    _crowd(house, directory / CROWD)
     try:
-        with _serving(site):
-            yield site
+        yield site
     finally:
         house.db.close()
 
@@ -186,7 +239,7 @@ def _serving(site: Live) -> Iterator[None]:
     with site.log.open("wb") as log:
         process = subprocess.Popen(
             command,
-            env={**os.environ, **environment(site.port)},
+            env={**os.environ, **site.settings},
             stdout=log,
             stderr=subprocess.STDOUT,
             start_new_session=True,
@@ -206,8 +259,9 @@ def _serving(site: Live) -> Iterator[None]:
 
 def _wait(site: Live, process: subprocess.Popen[bytes]) -> None:
     deadline = time.monotonic() + START_SECONDS
+    address = ("127.0.0.1", int(site.settings["GATEKEEPER_SERVER__PORT"]))
     while time.monotonic() < deadline and process.poll() is None:
-        with suppress(OSError), socket.create_connection(("127.0.0.1", site.port), 1):
+        with suppress(OSError), socket.create_connection(address, 1):
             return
         time.sleep(0.05)
     raise AssertionError(f"the server did not start:\n{site.log.read_text()[-4000:]}")

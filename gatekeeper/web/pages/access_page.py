@@ -15,7 +15,7 @@ from urllib.parse import urlencode
 from flask import request
 from markupsafe import Markup
 
-from gatekeeper.domain.catalogue import File
+from gatekeeper.domain.catalogue import File, Model
 from gatekeeper.domain.grants import Grant
 from gatekeeper.domain.people import AccessToken, Context
 from gatekeeper.services import agreements, holdings, tokens
@@ -74,7 +74,7 @@ def values(
         "release": view.release,
         "pill": standing.pill(view.judged),
         "closed": _closed(view),
-        "tools": _tools(house, view, revision, made),
+        "tools": snippets.tools_for(house, view, revision, made.text if made else snippets.TOKEN),
         "needs_token": needs_token,
         "token": made.token if made is not None else next(iter(tokens), None),
         "is_made": made is not None,
@@ -97,18 +97,6 @@ def _open_href(view: ModelView, revision: str, file: File) -> str:
     if not is_open(view.model, file):
         return ""
     return f"{snippets.resolve_path(view.model, revision, file.path)}?download=true"
-
-
-def _tools(house: House, view: ModelView, revision: str, made: Made | None) -> list[snippets.Tool]:
-    token = "" if view.model.tier.is_open else snippets.TOKEN
-    source = snippets.Source(
-        site=house.policy.public_url,
-        model=view.model,
-        revision=revision,
-        file=max(view.files, key=lambda file: file.size_bytes, default=None),
-        token=made.text if made is not None else token,
-    )
-    return snippets.tools(source)
 
 
 def _closed(view: ModelView) -> Note | None:
@@ -144,6 +132,16 @@ def _tokens(house: House, ctx: Context) -> list[AccessToken]:
     return [token for token in tokens.mine(house, ctx) if token.is_live(ctx.now)]
 
 
+def _store_words(house: House, model: Model) -> str:
+    if not snippets.comes_from_store(house, model):
+        return ""
+    window = days(timedelta(seconds=house.policy.address_seconds))
+    return (
+        "The bytes come from a store beside this site. An address of the store that was given out "
+        f"opens its file for {window}, even when access ends in the meantime."
+    )
+
+
 def _link_words(house: House, view: ModelView) -> str:
     if view.model.tier.is_open:
         return "Open to everybody, without an account. A broken download resumes."
@@ -151,8 +149,9 @@ def _link_words(house: House, view: ModelView) -> str:
     life = days(timedelta(seconds=min(cap, ttl) if cap is not None else ttl))
     return (
         f"Each link is for one file and works for {life}; new ones are free, and a broken download "
-        "resumes with them. Whoever has a link can use it, so keep it to yourself."
-    )
+        "resumes with them. Whoever has a link can use it, so keep it to yourself. "
+        f"{_store_words(house, view.model)}"
+    ).rstrip()
 
 
 def _agreed(house: House, ctx: Context, view: ModelView) -> Sequence[tuple[str, Any]]:

@@ -63,7 +63,7 @@ def values(house: House, view: ModelView, revision: str) -> dict[str, Any]:
         "files_total": count(view.files),
         "refs": refs(view, revision, f"/{model.full_name}?revision="),
         "history": contents.history(house, view)[:HISTORY_SHOWN],
-        "tools": _tools(house, view, revision),
+        "tools": [tool for tool in snippets.tools_for(house, view, revision) if tool.command],
         "parts": _parts(view),
     }
 
@@ -174,18 +174,6 @@ def _facts(view: ModelView) -> list[tuple[str, str]]:
         ("Changed", day(model.changed_at)),
     ]
     return [(name, value) for name, value in facts if value]
-
-
-def _tools(house: House, view: ModelView, revision: str) -> list[snippets.Tool]:
-    largest = max(view.files, key=lambda f: f.size_bytes, default=None)
-    source = snippets.Source(
-        site=house.policy.public_url,
-        model=view.model,
-        revision=revision,
-        file=largest,
-        token="" if view.model.tier.is_open else snippets.TOKEN,
-    )
-    return [tool for tool in snippets.tools(source) if tool.command is not None]
 
 
 def _parts(view: ModelView) -> list[tuple[str, str]]:

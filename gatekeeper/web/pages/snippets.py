@@ -2,6 +2,8 @@
 
 Each for the `hf` client sets HF_ENDPOINT, HF_TOKEN and an HF_HOME of its own: a cached token of
 another Hub would turn even an open download into 401. Everything of ours in them is quoted.
+Where the store sends the bytes, no command lets a token go there: hf and curl drop it by
+themselves, wget and aria2 would not and are given the store's address without it.
 """
 
 from __future__ import annotations
@@ -11,6 +13,9 @@ from dataclasses import dataclass
 from urllib.parse import quote
 
 from gatekeeper.domain.catalogue import File, Model
+from gatekeeper.domain.links import DeliveryMode
+from gatekeeper.services.catalogue import ModelView
+from gatekeeper.services.ports import House
 
 TOKEN = "gk_your_token"  # noqa: S105  a place to put one
 HF_HOME = "$HOME/.cache/gatekeeper"
@@ -28,13 +33,35 @@ class Tool:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """What is fetched, from where: `token` is '' where none is needed."""
+    """What is fetched, from where: `token` is '' where none is needed.
+
+    `from_store`: this site answers with an address of the store.
+    """
 
     site: str
     model: Model
     revision: str
     file: File | None
     token: str
+    from_store: bool
+
+
+def tools_for(house: House, view: ModelView, revision: str, token: str = TOKEN) -> list[Tool]:
+    """Return every tool for a model that was shown; those for one file name its largest."""
+    source = Source(
+        site=house.policy.public_url,
+        model=view.model,
+        revision=revision,
+        file=max(view.files, key=lambda file: file.size_bytes, default=None),
+        token="" if view.model.tier.is_open else token,
+        from_store=comes_from_store(house, view.model),
+    )
+    return tools(source)
+
+
+def comes_from_store(house: House, model: Model) -> bool:
+    """Say whether a GET of a model's file is answered with an address of the store."""
+    return house.policy.delivery_mode is DeliveryMode.REDIRECT and not model.tier.self_served
 
 
 def tools(source: Source) -> list[Tool]:
@@ -50,6 +77,7 @@ def tools(source: Source) -> list[Tool]:
     return [*found, Tool("browser", "Browser", None)]
 
 
+_BEARER = '"Authorization: Bearer $GK_TOKEN"'
 _ONE_FILE = "One file; the others in the same way. Run it again to resume."
 _CURL = f"{_ONE_FILE} On a file that is whole it ends with 416: nothing was left to fetch."
 
@@ -95,7 +123,7 @@ def _at(source: Source) -> str:
 
 
 def _curl(source: Source) -> str:
-    return _one_file(source, "curl -fL -C -", "-H", "-o")
+    return _one_file(source, "curl -fL -C -", "-H", "-o", follows=True)
 
 
 def _wget(source: Source) -> str:
@@ -108,13 +136,27 @@ def _aria2(source: Source) -> str:
     return _one_file(source, f"aria2c -c -x16 -s16 {check}", "--header", "-o")
 
 
-def _one_file(source: Source, command: str, header: str, output: str) -> str:
+def _one_file(
+    source: Source, command: str, header: str, output: str, *, follows: bool = False
+) -> str:
+    """Write a command for one file; `follows` when the tool drops the token on the way."""
     assert source.file is not None  # noqa: S101  tools() asked
     name = source.file.path.rpartition("/")[2]
     name = f"./{name}" if name.startswith("-") else name
-    address = source.site + resolve_path(source.model, source.revision, source.file.path)
-    lines = [f"{command} {output} {shlex.quote(name)}", f"  {shlex.quote(address)}"]
-    if source.token:
-        lines.insert(1, f'  {header} "Authorization: Bearer $GK_TOKEN"')
-        return f"export GK_TOKEN={source.token}\n" + " \\\n".join(lines)
-    return " \\\n".join(lines)
+    into = f"{command} {output} {shlex.quote(name)}"
+    address = shlex.quote(
+        source.site + resolve_path(source.model, source.revision, source.file.path)
+    )
+    if not source.token:
+        return _lines(into, address)
+    lines = [f"export GK_TOKEN={source.token}"]
+    if source.from_store and not follows:
+        ask = _lines("curl -fsS -o /dev/null -w '%{redirect_url}'", f"-H {_BEARER}", address)
+        lines += [f'url="$({ask})"', _lines(into, '"$url"')]
+    else:
+        lines += [_lines(into, f"{header} {_BEARER}", address)]
+    return "\n".join(lines)
+
+
+def _lines(*parts: str) -> str:
+    return " \\\n  ".join(parts)

@@ -214,7 +214,9 @@ NASTY = ["plain.bin", "a b'c\"$(touch x)`id`;#?%.bin", "-rf", "deep/-o", "ünï/
 def test_a_command_says_what_it_means_to_a_shell(world: World, path: str, revision: str) -> None:
     model: Model = replace(world.models["T3"], name="m")
     file = File(path, 1, "0" * 64, "0" * 40, lfs=False)
-    source = snippets.Source("http://127.0.0.1:1", model, revision, file, snippets.TOKEN)
+    source = snippets.Source(
+        "http://127.0.0.1:1", model, revision, file, snippets.TOKEN, from_store=False
+    )
     name = path.rpartition("/")[2]
     for tool in snippets.tools(source):
         if tool.command is None or tool.key == "python":

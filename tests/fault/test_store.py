@@ -1,0 +1,115 @@
+"""A store that is down, slow, failing, cut or altered: nothing half, no long wait, and it heals.
+
+Source: security.md 6.1 F8.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from gatekeeper.adapters.objects_s3 import S3Objects
+from gatekeeper.domain.errors import Unavailable
+from tests.faulty import Fault, FaultyProxy, faulty_proxy
+from tests.seaweed import Seaweed, s3_objects
+
+HELD = os.urandom(1 << 20)
+DIGEST = hashlib.sha256(HELD).hexdigest()
+NEW = os.urandom(200_000)
+ANSWERS: dict[str, Callable[[S3Objects], object]] = {
+    "size": lambda store: store.size(DIGEST),
+    "open": lambda store: store.open(DIGEST, 0, len(HELD)).read(),
+    "open all": lambda store: store.open(DIGEST).read(),
+    "verify": lambda store: store.verify(DIGEST),
+    "put": lambda store: store.put(io.BytesIO(NEW), len(NEW)),
+    "put again": lambda store: store.put(io.BytesIO(HELD), len(HELD)),
+}
+
+
+@pytest.fixture
+def proxy(seaweed: Seaweed) -> Iterator[FaultyProxy]:
+    """What stands between the store and us."""
+    with faulty_proxy(seaweed.port) as found:
+        yield found
+
+
+@pytest.fixture
+def store(proxy: FaultyProxy, bucket: str, tmp_path: Path) -> S3Objects:
+    """A store that holds one blob, reached through the proxy."""
+    found = s3_objects(proxy.url, bucket, tmp_path / "spool", answer_seconds=0.5)
+    found.put(io.BytesIO(HELD), len(HELD))
+    return found
+
+
+@pytest.mark.parametrize("fault", [Fault.DOWN, Fault.HANG, Fault.FAIL])
+def test_a_store_that_does_not_answer_is_unavailable_soon_and_heals(
+    store: S3Objects, proxy: FaultyProxy, fault: Fault
+) -> None:
+    """Also over a connection that was open before; what was asked leaves nothing."""
+    for act in ANSWERS.values():
+        before = dict(store.walk())
+        proxy.fault = fault
+        began = time.monotonic()
+        with pytest.raises(Unavailable):
+            act(store)
+        assert not store.is_ready()
+        assert time.monotonic() - began < 2 * 2  # two questions, of two seconds at most
+        proxy.fault = Fault.NONE
+        assert store.is_ready()
+        assert dict(store.walk()) == before
+        assert act(store)
+
+
+def test_an_answer_that_breaks_off_is_asked_for_again_where_it_ended(
+    store: S3Objects, proxy: FaultyProxy
+) -> None:
+    source = store.open(DIGEST)
+    begun = source.read(50_000)
+    proxy.fault = Fault.BREAK
+    while len(begun) < 200_000:
+        begun += source.read(10_000)
+    proxy.fault = Fault.NONE
+    assert begun + b"".join(iter(lambda: source.read(1 << 16), b"")) == HELD
+    source.close()
+
+
+def test_an_answer_that_always_breaks_off_ends_as_unavailable_and_never_as_the_whole(
+    store: S3Objects, proxy: FaultyProxy
+) -> None:
+    proxy.fault = Fault.SLOW
+    source = store.open(DIGEST)
+    read = source.read(1 << 14)
+    proxy.fault = Fault.DOWN
+    with pytest.raises(Unavailable):
+        read += b"".join(iter(lambda: source.read(1 << 14), b""))
+    assert HELD.startswith(read)
+
+
+def test_a_slow_store_is_waited_for_while_bytes_come(store: S3Objects, proxy: FaultyProxy) -> None:
+    proxy.fault = Fault.SLOW
+    source = store.open(DIGEST, 0, 150_000)
+    assert b"".join(iter(lambda: source.read(1 << 14), b"")) == HELD[:150_000]
+
+
+def test_bytes_that_were_altered_on_the_way_are_found(store: S3Objects, proxy: FaultyProxy) -> None:
+    proxy.fault = Fault.ALTER
+    assert not store.verify(DIGEST)
+    proxy.fault = Fault.NONE
+    assert store.verify(DIGEST)
+
+
+def test_wrong_credentials_are_no_missing_blob(
+    seaweed: Seaweed, bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "not the secret")
+    store = s3_objects(seaweed.url, bucket, tmp_path)
+    for act in ANSWERS.values():
+        with pytest.raises(Unavailable):
+            act(store)
+    assert not store.is_ready()
