@@ -13,9 +13,9 @@ import re
 import shutil
 import tempfile
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +33,7 @@ from tests import builders
 from tests.builders import World
 from tests.cast import Cast
 from tests.rooms import lacks
-from tests.seaweed import CREDENTIALS, Seaweed, running_seaweed, s3_client
+from tests.seaweed import CREDENTIALS, Seaweed, running_seaweed, s3_client, settings_for
 
 _WRITE = re.compile(
     r"\s*(?:INSERT|UPDATE|DELETE|REPLACE|MERGE|TRUNCATE|COPY)\b|\s*WITH\b.*\b(?:INSERT|UPDATE|DELETE)\b",
@@ -75,11 +75,13 @@ class Site:
 
     data: Path
     url: str = ""
+    store: Mapping[str, str] = field(default_factory=dict)  # the settings of a bucket
 
     @property
     def settings(self) -> Settings:
         """The settings that open this house."""
-        return make_settings(**({"GATEKEEPER_DATABASE__URL": self.url} if self.url else {}))
+        database = {"GATEKEEPER_DATABASE__URL": self.url} if self.url else {}
+        return make_settings(**database, **self.store)
 
     def open(self) -> House:
         """Wire the house; every call gives one of its own, as another process would."""
@@ -171,45 +173,78 @@ def _url_of(server: Any, database: str) -> str:
     return url.render_as_string(hide_password=False)
 
 
-@pytest.fixture(scope="session")
-def postgres_template(
-    postgres_server: Any, tmp_path_factory: pytest.TempPathFactory
-) -> Callable[[bool], Any]:
-    """Build a house on Postgres once, when it is first asked for."""
-    made: dict[bool, tuple[Path, World | None]] = {}
+Template = Callable[[bool], tuple[Site, World | None]]
 
-    def template(furnished: bool) -> tuple[Path, World | None]:
+
+def _postgres_template(
+    server: Any, make_folder: pytest.TempPathFactory, kind: str, store: Mapping[str, str]
+) -> Template:
+    """Build a house on Postgres once, when it is first asked for."""
+    made: dict[bool, tuple[Site, World | None]] = {}
+
+    def template(furnished: bool) -> tuple[Site, World | None]:
         if furnished not in made:
-            data = tmp_path_factory.mktemp("postgres-template")
-            files = tmp_path_factory.mktemp("files")
-            name = f"template_{furnished}".lower()
-            _admin(postgres_server, f"CREATE DATABASE {name}")
-            site = Site(data, _url_of(postgres_server, name))
-            made[furnished] = (data, _build(site, files, furnished=furnished))
+            name = f"template_{kind}_{furnished}".lower()
+            _admin(server, f"CREATE DATABASE {name}")
+            site = Site(make_folder.mktemp(name), _url_of(server, name), store)
+            files = make_folder.mktemp("files")
+            made[furnished] = (site, _build(site, files, furnished=furnished))
         return made[furnished]
 
     return template
 
 
+@pytest.fixture(scope="session")
+def postgres_template(postgres_server: Any, tmp_path_factory: pytest.TempPathFactory) -> Template:
+    """A house on Postgres and a disk."""
+    return _postgres_template(postgres_server, tmp_path_factory, "disk", {})
+
+
+@pytest.fixture(scope="session")
+def postgres_s3_template(
+    postgres_server: Any, seaweed: Seaweed, tmp_path_factory: pytest.TempPathFactory
+) -> Template:
+    """A house on Postgres and S3; its copies share the bucket, for a blob is never changed."""
+    s3_client(seaweed.url).create_bucket(Bucket="shared")
+    store = settings_for("shared", seaweed.url)
+    return _postgres_template(postgres_server, tmp_path_factory, "s3", store)
+
+
 _numbers = itertools.count()
+
+
+@contextmanager
+def _copied(server: Any, template: Template, tmp_path: Path) -> Iterator[Copy]:
+    """Copy a house on Postgres into a database of this test's own."""
+    name = f"test_{next(_numbers)}"
+
+    def copy(furnished: bool) -> tuple[Site, World | None]:
+        original, world = template(furnished)
+        source = make_url(original.url).database
+        _admin(server, f"CREATE DATABASE {name} TEMPLATE {source}")
+        shutil.copytree(original.data, tmp_path / "data")
+        return Site(tmp_path / "data", _url_of(server, name), original.store), world
+
+    yield copy
+    _admin(server, f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
 
 
 @pytest.fixture
 def postgres_copy(
-    postgres_server: Any, postgres_template: Callable[[bool], Any], tmp_path: Path
+    postgres_server: Any, postgres_template: Template, tmp_path: Path
 ) -> Iterator[Copy]:
-    """Copy the house on Postgres into a database of this test's own."""
-    name = f"test_{next(_numbers)}"
+    """Copy the house on Postgres and a disk."""
+    with _copied(postgres_server, postgres_template, tmp_path) as copy:
+        yield copy
 
-    def copy(furnished: bool) -> tuple[Site, World | None]:
-        data, world = postgres_template(furnished)
-        source = f"template_{furnished}".lower()
-        _admin(postgres_server, f"CREATE DATABASE {name} TEMPLATE {source}")
-        shutil.copytree(data, tmp_path / "data")
-        return Site(tmp_path / "data", _url_of(postgres_server, name)), world
 
-    yield copy
-    _admin(postgres_server, f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+@pytest.fixture
+def postgres_s3_copy(
+    postgres_server: Any, postgres_s3_template: Template, tmp_path: Path
+) -> Iterator[Copy]:
+    """Copy the house on Postgres and S3."""
+    with _copied(postgres_server, postgres_s3_template, tmp_path) as copy:
+        yield copy
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""kill -9 in the middle of publishing, deciding and minting links, on both databases.
+"""kill -9 in the middle of publishing, deciding and minting: SQLite and disk, Postgres and S3.
 
 Nothing acknowledged is lost, nothing half-made is visible, and ledger, tables and store are clean.
 """
@@ -64,9 +64,9 @@ def check(house: House) -> None:
     assert list(storage.fsck(house, read_data=True)) == []
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
+@pytest.fixture(params=["sqlite", "postgres_s3"])
 def crashing(request: pytest.FixtureRequest) -> tuple[Site, World, str]:
-    """A house that nobody holds open, and the database it is on."""
+    """A house that nobody holds open, and what it lies on."""
     copy: Callable[..., Any] = request.getfixturevalue(f"{request.param}_copy")
     site, world = copy(True)
     return site, world, request.param

@@ -10,12 +10,22 @@ import io
 import os
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
+from flask.testing import FlaskClient
 
 from gatekeeper.adapters.objects_s3 import S3Objects
+from gatekeeper.app import create_app, read_keys
 from gatekeeper.domain.errors import Unavailable
+from gatekeeper.services.publishing import revisions
+from gatekeeper.services.publishing.revisions import Target
+from tests import builders
+from tests.builders import RELEASE, WEIGHTS, World
+from tests.cast import context
+from tests.conftest import Copy
 from tests.faulty import Fault, FaultyProxy, faulty_proxy
 from tests.seaweed import Seaweed, s3_objects
 
@@ -113,3 +123,72 @@ def test_wrong_credentials_are_no_missing_blob(
         with pytest.raises(Unavailable):
             act(store)
     assert not store.is_ready()
+
+
+# --- the whole application over such a store ------------------------------------------------------
+
+
+@pytest.fixture
+def world(
+    postgres_s3_copy: Copy, proxy: FaultyProxy, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[tuple[FlaskClient, World]]:
+    """A furnished house on Postgres and S3, its store reached through the proxy."""
+    site, world = postgres_s3_copy(True)
+    assert world is not None
+    through = {
+        "GATEKEEPER_STORE__S3__ENDPOINT_URL": proxy.url,
+        "GATEKEEPER_STORE__S3__ANSWER_SECONDS": "0.5",
+    }
+    site = replace(site, store={**site.store, **through})
+    house = site.open()
+    app = create_app(site.settings, house, read_keys(site.settings, site.data).sessions)
+    yield app.test_client(), replace(world, house=house)
+    house.db.close()
+
+
+@pytest.mark.parametrize("fault", [Fault.DOWN, Fault.HANG, Fault.FAIL])
+def test_without_its_store_the_site_says_503_for_bytes_and_the_rest_goes_on(
+    world: tuple[FlaskClient, World], proxy: FaultyProxy, fault: Fault
+) -> None:
+    """A decision, a link and a page need no store; a byte needs one, and comes when it is back."""
+    client, there = world
+    mine = there.cast.researcher.headers
+    weights = f"/northfield/lyra-t3/resolve/main/{WEIGHTS}"
+    whole = client.get(weights, headers=mine).data
+    proxy.fault = fault
+    answer = client.get(weights, headers=mine)
+    assert answer.status_code == 503
+    assert int(answer.headers["Retry-After"]) > 0
+    assert answer.data not in whole
+    assert client.get("/readyz").status_code == 503
+    assert client.get("/healthz").status_code == 200
+    assert client.head(weights, headers=mine).status_code == 200
+    body = {"model": "northfield/lyra-t3", "revision": "main", "path": WEIGHTS}
+    link = client.post("/api/v1/links", json=body, headers=mine)
+    assert link.status_code == 201
+    assert link.json is not None
+    address = urlsplit(link.json["url"]).path
+    assert client.get(address).status_code == 503
+    card = client.get("/northfield/lyra-t3")
+    assert card.status_code in {200, 503}
+    proxy.fault = Fault.NONE
+    assert client.get(address).data == whole
+    assert client.get("/readyz").status_code == 200
+
+
+def test_an_answer_that_the_store_broke_off_never_looks_whole(
+    world: tuple[FlaskClient, World], proxy: FaultyProxy, tmp_path: Path
+) -> None:
+    """The length was announced; what comes is shorter and ends in an error."""
+    client, there = world
+    model = builders.publish_model(there.house, tmp_path, "large", "T0")
+    (tmp_path / "large" / WEIGHTS).write_bytes(HELD)
+    target = Target(model.namespace, model.name, RELEASE, tier=model.tier)
+    revisions.publish(there.house, context(), tmp_path / "large", target)
+    proxy.fault = Fault.SLOW
+    answer = client.get(f"/{model.full_name}/resolve/main/{WEIGHTS}", buffered=False)
+    assert answer.headers["Content-Length"] == str(len(HELD))
+    proxy.fault = Fault.DOWN
+    with pytest.raises(Unavailable):
+        b"".join(answer.iter_encoded())
+    answer.close()

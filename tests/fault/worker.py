@@ -5,11 +5,13 @@ Every message down the pipe is sent after the verb returned: whatever was told m
 
 from __future__ import annotations
 
+import os
 import threading
 from dataclasses import replace
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+from gatekeeper.adapters.objects_s3 import uploads
 from gatekeeper.domain.grants import EndReason, GrantCommand
 from gatekeeper.services import downloads, grants
 from gatekeeper.services.publishing import revisions
@@ -17,6 +19,7 @@ from tests import builders
 from tests.builders import World
 from tests.cast import context
 from tests.conftest import Site
+from tests.seaweed import CREDENTIALS
 
 # What was acknowledged: the step, and the ids it is known by.
 Told = tuple[str, ...]
@@ -26,12 +29,14 @@ LINK_THREADS = 4
 
 def work(site: Site, world: World, verb: str, number: int, tell: Connection) -> None:
     """Do a verb until killed."""
+    os.environ.update(CREDENTIALS)
     world = replace(world, house=site.open())
     VERBS[verb](site, world, number, tell)
 
 
 def publish(site: Site, world: World, number: int, tell: Connection) -> None:
     """Publish one new revision after the other, of files that share some bytes."""
+    uploads.PART_BYTES = 5 << 20  # so that the new file goes to a bucket in parts
     model, turn = world.models["T3"], 0
     folder = site.data.parent / "source"
     while True:
@@ -47,7 +52,7 @@ def _write(folder: Path, edition: str) -> None:
     folder.mkdir(exist_ok=True)
     (folder / "README.md").write_text(f"# {edition}\n")
     (folder / "same.bin").write_bytes(b"same" * 100_000)
-    (folder / "new.bin").write_bytes(edition.encode() * 200_000)
+    (folder / "new.bin").write_bytes((edition.encode() * (6 << 20))[: 6 << 20])
 
 
 def decide(_site: Site, world: World, _number: int, tell: Connection) -> None:

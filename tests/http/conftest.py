@@ -1,4 +1,7 @@
-"""The http room runs on SQLite and on a real Postgres; GATEKEEPER_TEST_DATABASES narrows it."""
+"""The http room runs on SQLite with a disk and on Postgres with S3, both real.
+
+GATEKEEPER_TEST_DATABASES narrows it.
+"""
 
 from __future__ import annotations
 
@@ -11,12 +14,12 @@ import pytest
 from tests.builders import World
 from tests.conftest import Copy, Site
 
-DATABASES = os.environ.get("GATEKEEPER_TEST_DATABASES", "sqlite,postgres").split(",")
+DATABASES = os.environ.get("GATEKEEPER_TEST_DATABASES", "sqlite,postgres_s3").split(",")
 
 
 @pytest.fixture(params=DATABASES)
 def furnished(request: pytest.FixtureRequest) -> tuple[Site, World]:
-    """A furnished house on one of the databases that nobody has opened."""
+    """A furnished house on one of the pairs that nobody has opened."""
     copy: Copy = request.getfixturevalue(f"{request.param}_copy")
     site, world = copy(True)
     assert world is not None
