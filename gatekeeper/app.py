@@ -39,6 +39,7 @@ from gatekeeper.web.pages import routes as pages
 from gatekeeper.web.wiring import DownloadSlots, Wiring
 
 KEY_BYTES = 32
+PATIENT_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,17 +108,26 @@ def database_url(settings: Settings, data: Path) -> str:
     return given or f"sqlite:///{data.resolve() / 'gatekeeper.db'}"
 
 
-def make_house(settings: Settings, data: Path, *, demo: bool = False) -> House:
-    """Wire the House; raises SettingsError, TierError or Unavailable."""
+def make_house(
+    settings: Settings, data: Path, *, demo: bool = False, patient: bool = False
+) -> House:
+    """Wire the House; raises SettingsError, TierError or Unavailable.
+
+    `patient` is for commands: a person at a terminal would rather wait than come again, and may
+    read the whole ledger in one go.
+    """
     tiers = read_tier_file()
     keys = read_keys(settings, data)
+    asked = settings.database
+    busy_seconds = max(asked.busy_seconds, PATIENT_SECONDS) if patient else asked.busy_seconds
     engine = make_engine(
         database_url(settings, data),
-        pool_size=settings.database.pool_size,
-        busy_seconds=settings.database.busy_seconds,
+        pool_size=asked.pool_size,
+        busy_seconds=busy_seconds,
+        statement_seconds=0 if patient else asked.statement_seconds,
     )
     return House(
-        db=Database(engine, keys.entries, tiers),
+        db=Database(engine, keys.entries, tiers, busy_seconds),
         objects=_store(settings, data),
         links=SignedTokens(keys.links),
         mail=_mailer(settings),

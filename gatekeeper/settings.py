@@ -49,11 +49,12 @@ class Server(_Section):
 
 
 class DatabaseSection(_Section):
-    """`url` empty means SQLite in the data directory."""
+    """`url` empty means SQLite in the data directory; the other keys bound what a request waits."""
 
     url: SecretStr
     pool_size: int = Field(ge=1, le=200)
     busy_seconds: float = Field(gt=0, le=60)
+    statement_seconds: float = Field(ge=1, le=3600)
 
 
 class S3(_Section):

@@ -39,6 +39,7 @@ class Desk:
     data: Path
     overrides: dict[str, Any] = field(default_factory=dict)
     is_demo: bool = False
+    serves: bool = False
     _house: House | None = None
 
     @property
@@ -54,7 +55,7 @@ class Desk:
             if not app.has_keys(self.data) and not settings.secrets.entry_key.get_secret_value():
                 raise SettingsError(f"{self.data} is not set up: run `gatekeeper init` first")
             demo = self.is_demo or (self.data / "logins.json").exists()
-            house = app.make_house(settings, self.data, demo=demo)
+            house = app.make_house(settings, self.data, demo=demo, patient=not self.serves)
             if not house.db.is_current():
                 raise SettingsError("the schema is behind: run `gatekeeper db upgrade`")
             self._house = house

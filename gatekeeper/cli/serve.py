@@ -86,6 +86,7 @@ def run(desk: Desk, on_ready: Callable[[], None]) -> None:
     lock = lock_data(desk.data) if not settings.database.url.get_secret_value() else None
     desk.house.db.close()  # checked; each worker opens its own after the fork
     desk.close()
+    desk.serves = True
     _raise_file_limit(settings)
     try:
         Server(desk, on_ready).run()
@@ -129,6 +130,7 @@ def serve(desk: Desk) -> None:
 def worker(desk: Desk) -> None:
     """Send mail and do the other chores, for servers on Postgres; ends on SIGTERM or Ctrl-C."""
     configure_logging()
+    desk.serves = True
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())

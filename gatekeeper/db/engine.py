@@ -1,11 +1,12 @@
 """Engines for SQLite and Postgres, and the fence that only named writers may write.
 
 SQLite: WAL, synchronous=FULL, the driver in autocommit with an explicit BEGIN (pysqlite's default
-mode emits SAVEPOINT without BEGIN and rolls back nothing). Postgres: statement and lock timeouts.
+mode emits SAVEPOINT without BEGIN and rolls back nothing). Postgres: a bound on every wait.
 """
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
@@ -14,7 +15,7 @@ from contextvars import ContextVar
 from typing import Any, ParamSpec, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError, InternalError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import QueuePool
 
@@ -43,23 +44,45 @@ def writes(function: Callable[P, R]) -> Callable[P, R]:
     return marked
 
 
-def make_engine(url: str, *, pool_size: int = 10, busy_seconds: float = 5.0) -> Engine:
+def make_engine(
+    url: str, *, pool_size: int = 10, busy_seconds: float = 10.0, statement_seconds: float = 0
+) -> Engine:
     """Make an engine for `sqlite:///path` or `postgresql+psycopg://...`.
 
-    `busy_seconds` bounds every wait for a lock; past it the caller gets `Unavailable`.
+    `busy_seconds` bounds each wait for a lock or a connection; past it the caller gets `Busy` or
+    `Unavailable`. `statement_seconds` (Postgres; 0: for ever) bounds one statement, and the pause
+    between two of one transaction: a process that froze in it keeps its locks no longer.
     """
     if make_url(url).get_backend_name() == "sqlite":
         return _sqlite(url, pool_size, busy_seconds)
-    timeouts = f"-c lock_timeout={int(busy_seconds * 1000)} -c statement_timeout=30000"
     return create_engine(
         url,
         hide_parameters=True,  # an error's text goes to the log, and parameters are people's
         pool_size=pool_size,
         max_overflow=pool_size,
         pool_timeout=busy_seconds,
-        pool_pre_ping=True,
-        connect_args={"options": timeouts, "connect_timeout": max(2, int(busy_seconds))},
+        pool_pre_ping=True,  # a connection that died with its server is replaced, not used
+        connect_args=_bounds(busy_seconds, statement_seconds),
     )
+
+
+def _bounds(busy_seconds: float, statement_seconds: float) -> dict[str, Any]:
+    """Say how long Postgres and the network may let us wait, and who we are in its lists."""
+    limits = {
+        "lock_timeout": busy_seconds,
+        "statement_timeout": statement_seconds,
+        "idle_in_transaction_session_timeout": statement_seconds,
+    }
+    return {
+        "options": " ".join(f"-c {name}={int(1000 * s)}" for name, s in limits.items()),
+        "connect_timeout": max(2, int(busy_seconds)),  # libpq takes no less
+        "application_name": f"gatekeeper {os.getpid()}",
+        # A host that went away without a word is noticed by our own kernel.
+        "tcp_user_timeout": int(1000 * max(2, busy_seconds)),
+        "keepalives_idle": 5,
+        "keepalives_interval": 1,
+        "keepalives_count": 3,
+    }
 
 
 def _sqlite(url: str, pool_size: int, busy_seconds: float) -> Engine:
@@ -89,10 +112,8 @@ def _sqlite(url: str, pool_size: int, busy_seconds: float) -> Engine:
         cursor.close()
 
     def begin(connection: Connection) -> None:
-        # Readers take a snapshot at their first SELECT; the writer waits for its turn here.
-        if connection.get_execution_options().get("immediate", False):
-            _begin_immediate(connection, busy_seconds)
-        else:
+        # Readers take a snapshot at their first SELECT; the writer waits in `begin_immediate`.
+        if not connection.get_execution_options().get("immediate", False):
             connection.exec_driver_sql("BEGIN")
 
     event.listen(engine, "connect", prepare)
@@ -100,24 +121,38 @@ def _sqlite(url: str, pool_size: int, busy_seconds: float) -> Engine:
     return engine
 
 
-def _begin_immediate(connection: Connection, busy_seconds: float) -> None:
-    """Take SQLite's write lock, asking every 5 ms.
+def begin_immediate(connection: Connection, until: float) -> None:
+    """Take SQLite's write lock, asking every 5 ms until the monotonic clock says `until`.
 
     SQLite itself comes to ask every 100 ms only, and misses the moment at which a busy process
-    leaves the lock free (batch.BREATH_SECONDS).
+    leaves the lock free (batch.BREATH_SECONDS). Raises OperationalError.
     """
     connection.exec_driver_sql("PRAGMA busy_timeout = 0")
-    until = time.monotonic() + busy_seconds
     while True:
         try:
             connection.exec_driver_sql("BEGIN IMMEDIATE")
         except OperationalError as error:
-            code = getattr(error.orig, "sqlite_errorcode", 0) & 0xFF
-            if code != sqlite3.SQLITE_BUSY or time.monotonic() >= until:
+            if not is_locked(error) or time.monotonic() >= until:
                 raise
             time.sleep(POLL_SECONDS)
         else:
             return
+
+
+def is_locked(error: BaseException) -> bool:
+    """Say whether SQLite refused because another connection holds the lock."""
+    return _sqlite_code(error) == sqlite3.SQLITE_BUSY
+
+
+def is_read_only(error: BaseException) -> bool:
+    """Say whether SQLite refused because it may only read the file."""
+    return _sqlite_code(error) == sqlite3.SQLITE_READONLY
+
+
+def _sqlite_code(error: BaseException) -> int:
+    original = error.orig if isinstance(error, OperationalError) else None
+    code: int = getattr(original, "sqlite_errorcode", 0)
+    return code & 0xFF
 
 
 @contextmanager
@@ -127,7 +162,8 @@ def storage_faults() -> Iterator[None]:
         yield
     except PoolTimeout as error:
         raise Busy("every database connection is taken") from error
-    except OperationalError as error:
+    except (OperationalError, InternalError) as error:
+        # Postgres calls a server that may only read (a standby, a full disk) an internal error.
         raise Unavailable("the database is not available; nothing was changed") from error
     except DBAPIError as error:
         if error.connection_invalidated:

@@ -84,11 +84,13 @@ class Act(Readers):
 class Database:
     """The database of one process: hands out snapshots and acts; holds the application's key."""
 
-    def __init__(self, engine: Engine, entry_key: bytes, tiers: Tiers) -> None:
+    def __init__(
+        self, engine: Engine, entry_key: bytes, tiers: Tiers, busy_seconds: float = 10.0
+    ) -> None:
         self.engine = engine
         self.entry_key = entry_key
         self._tiers = tiers
-        self._batcher = Batcher(engine) if engine.dialect.name == "sqlite" else None
+        self._batcher = Batcher(engine, busy_seconds) if engine.dialect.name == "sqlite" else None
         # SQLite's transactions are snapshots; Postgres must be asked, or each statement sees news.
         self._snapshots = engine if self._batcher is not None else _snapshots_of(engine)
 
