@@ -49,9 +49,13 @@ class Server(_Section):
 
 
 class DatabaseSection(_Section):
-    """`url` empty means SQLite in the data directory; the other keys bound what a request waits."""
+    """`url` empty means SQLite in the data directory; `owner_url` is who migrates (Postgres).
+
+    The other keys bound what a request waits.
+    """
 
     url: SecretStr
+    owner_url: SecretStr
     pool_size: int = Field(ge=1, le=200)
     busy_seconds: float = Field(gt=0, le=60)
     statement_seconds: float = Field(ge=1, le=3600)
@@ -329,6 +333,8 @@ def _check_safety(settings: Settings) -> None:
     if parts.scheme == "http" and not settings.is_loopback:
         raise SettingsError("site.public_url must be https unless it is a loopback address")
     url = settings.database.url.get_secret_value()
+    if settings.database.owner_url.get_secret_value() and not url.startswith("postgresql"):
+        raise SettingsError("database.owner_url is for Postgres, beside database.url")
     if settings.server.processes > 1 and not url.startswith("postgresql"):
         raise SettingsError("server.processes: several processes need Postgres; SQLite has one")
     if settings.server.processes > 1 and settings.limits.enabled:

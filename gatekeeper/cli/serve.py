@@ -21,9 +21,12 @@ from gunicorn.app.base import BaseApplication
 
 from gatekeeper import app, chores
 from gatekeeper.cli.desk import Desk, command, lock_data, pass_desk
+from gatekeeper.db import roles
 from gatekeeper.settings import Settings
 
 FILES_BESIDE_THREADS = 256
+
+log = logging.getLogger("gatekeeper.serve")
 
 
 class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no type hints
@@ -84,7 +87,10 @@ def run(desk: Desk, on_ready: Callable[[], None]) -> None:
     settings = desk.settings
     desk.house.objects.check()
     lock = lock_data(desk.data) if not settings.database.url.get_secret_value() else None
-    desk.house.db.close()  # checked; each worker opens its own after the fork
+    db = desk.house.db
+    if db.is_postgres and roles.may_rewrite(db.engine):
+        log.warning("the role in database.url may change the ledger: see docs/postgres-roles.sql")
+    db.close()  # checked; each worker opens its own after the fork
     desk.close()
     desk.serves = True
     _raise_file_limit(settings)

@@ -12,8 +12,8 @@ import click
 from gatekeeper import app
 from gatekeeper.cli import progress
 from gatekeeper.cli.desk import BROKEN, Desk, as_json, command, lock_data, pass_desk
-from gatekeeper.db import migrations
-from gatekeeper.db.engine import make_engine
+from gatekeeper.db import migrations, roles
+from gatekeeper.db.engine import make_engine, storage_faults
 from gatekeeper.services import registration, storage
 from gatekeeper.settings import SettingsError, load, masked
 
@@ -60,9 +60,19 @@ def upgrade(desk: Desk) -> None:
 
 
 def _upgrade(desk: Desk) -> None:
-    engine = make_engine(app.database_url(desk.settings, desk.data))
-    migrations.upgrade(engine)
-    engine.dispose()
+    owner_url = desk.settings.database.owner_url.get_secret_value()
+    url = app.database_url(desk.settings, desk.data)
+    role = roles.role_of(url)
+    if owner_url and not role:
+        raise SettingsError("database.url must name its role, beside database.owner_url")
+    engine = make_engine(owner_url or url)
+    try:
+        with storage_faults():
+            migrations.upgrade(engine)
+            if role and owner_url and role != roles.role_of(owner_url):
+                roles.entitle(engine, role)
+    finally:
+        engine.dispose()
 
 
 @click.group()

@@ -25,6 +25,7 @@ from gatekeeper.domain.errors import Busy, Unavailable
 writer: ContextVar[str | None] = ContextVar("writer", default=None)
 
 POLL_SECONDS = 0.005
+NOT_ENTITLED = "42501"  # Postgres: insufficient_privilege
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -168,4 +169,6 @@ def storage_faults() -> Iterator[None]:
     except DBAPIError as error:
         if error.connection_invalidated:
             raise Unavailable("the database went away; nothing was changed") from error
+        if getattr(error.orig, "sqlstate", None) == NOT_ENTITLED:
+            raise Unavailable("the database does not let our role do this") from error
         raise
