@@ -7,7 +7,7 @@ COPY pyproject.toml README.md LICENSE ./
 COPY config config
 COPY templates templates
 COPY gatekeeper gatekeeper
-RUN /opt/gatekeeper/bin/pip install --no-cache-dir --disable-pip-version-check '.[postgres,s3]'
+RUN /opt/gatekeeper/bin/pip install --no-cache-dir --disable-pip-version-check '.[postgres,redis,s3]'
 
 FROM python:3.12-slim
 RUN useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin gatekeeper \

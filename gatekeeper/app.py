@@ -10,10 +10,10 @@ import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from flask import Flask, Response, request
 from iso3166 import countries
-from werkzeug.exceptions import InternalServerError
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from gatekeeper import clock, resources
@@ -27,7 +27,7 @@ from gatekeeper.db.unit_of_work import Database
 from gatekeeper.domain.tiers import Tiers, read_tiers
 from gatekeeper.services.ports import House, Mailer, ObjectStore, Policy
 from gatekeeper.services.tally import Tally
-from gatekeeper.settings import Settings, SettingsError
+from gatekeeper.settings import Limits, Settings, SettingsError
 from gatekeeper.web import files, guard, identity, machines
 from gatekeeper.web.api import errors as api_errors
 from gatekeeper.web.api import routes as api
@@ -40,6 +40,7 @@ from gatekeeper.web.wiring import DownloadSlots, Wiring
 
 KEY_BYTES = 32
 PATIENT_SECONDS = 10.0
+REDIS_SECONDS = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +211,7 @@ def create_app(settings: Settings, house: House, session_key: bytes) -> Flask:
         MAX_CONTENT_LENGTH=settings.server.max_request_bytes,
         MAX_FORM_MEMORY_SIZE=settings.server.max_request_bytes,
         MAX_FORM_PARTS=500,
-        RATELIMIT_ENABLED=settings.limits.enabled,
+        **_counting(settings.limits),
         WTF_CSRF_TIME_LIMIT=None,
         WTF_CSRF_SSL_STRICT=False,
         WTF_CSRF_CHECK_DEFAULT=False,
@@ -232,10 +233,20 @@ def create_app(settings: Settings, house: House, session_key: bytes) -> Flask:
     return app
 
 
+def _counting(limits: Limits) -> dict[str, Any]:
+    """Say where requests are counted; a Redis that does not answer must not hold up the door."""
+    url = limits.storage_url.get_secret_value()
+    timeouts = {"socket_connect_timeout": REDIS_SECONDS, "socket_timeout": REDIS_SECONDS}
+    return {
+        "RATELIMIT_ENABLED": limits.enabled,
+        "RATELIMIT_STORAGE_URI": url or "memory://",
+        "RATELIMIT_STORAGE_OPTIONS": {"wrap_exceptions": True, **timeouts} if url else {},
+        "RATELIMIT_KEY_PREFIX": "gatekeeper",
+    }
+
+
 def answer_error(error: Exception) -> Response:
     """Answer any exception in the dialect the request was made in."""
-    if isinstance(error, InternalServerError) and isinstance(error.original_exception, Exception):
-        error = error.original_exception  # Flask's wrapping of what no handler had seen
     answer: Callable[[Exception], Response] = page_errors.answer
     if request.path.startswith("/api/v1"):
         answer = api_errors.answer

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import tomllib
 from collections.abc import Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
@@ -127,9 +128,13 @@ class Mail(_Section):
 
 
 class Limits(_Section):
-    """Rate limits, per address, in the notation of the `limits` package."""
+    """Rate limits, per address, in the notation of the `limits` package.
+
+    `storage_url` empty counts in the memory of each process; with Redis all count together.
+    """
 
     enabled: bool
+    storage_url: SecretStr
     sign_in: str
     registration: str
     api: str
@@ -180,6 +185,7 @@ class Settings(_Section):
 
 
 _PREFIX = "GATEKEEPER_"
+_REDIS = ("redis://", "rediss://", "redis+unix://")
 # Not settings: what the command line and the tests read themselves.
 _OTHERS = {"GATEKEEPER_CONFIG", "GATEKEEPER_DATA"}
 
@@ -211,6 +217,7 @@ def load(
     _check_safety(settings)
     _check_mail(settings.mail)
     _check_store(settings)
+    _check_limits(settings.limits, settings.server.processes)
     return settings, origins
 
 
@@ -326,6 +333,19 @@ def _check_store(settings: Settings) -> None:
             raise SettingsError(f"store.s3.{key} must be like https://s3.example.org")
 
 
+def _check_limits(limits: Limits, processes: int) -> None:
+    url = limits.storage_url.get_secret_value()
+    if limits.enabled and processes > 1 and not url:
+        raise SettingsError(
+            "limits.storage_url: in memory each of several processes would count for itself; "
+            "name a Redis, or set limits.enabled to false and limit in the proxy"
+        )
+    if url and not url.startswith(_REDIS):
+        raise SettingsError(f"limits.storage_url begins with one of {', '.join(_REDIS)}")
+    if url and find_spec("redis") is None:
+        raise SettingsError("limits.storage_url: the package redis is missing, extra [redis]")
+
+
 def _check_safety(settings: Settings) -> None:
     parts = urlsplit(settings.site.public_url)
     if parts.scheme not in {"http", "https"} or not parts.hostname or parts.path not in {"", "/"}:
@@ -337,10 +357,6 @@ def _check_safety(settings: Settings) -> None:
         raise SettingsError("database.owner_url is for Postgres, beside database.url")
     if settings.server.processes > 1 and not url.startswith("postgresql"):
         raise SettingsError("server.processes: several processes need Postgres; SQLite has one")
-    if settings.server.processes > 1 and settings.limits.enabled:
-        raise SettingsError(
-            "limits.enabled: limits count per process; turn them off here and limit in the proxy"
-        )
     if settings.server.max_downloads >= settings.server.threads:
         raise SettingsError("server.max_downloads must leave threads free for pages")
 

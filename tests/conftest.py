@@ -32,6 +32,7 @@ from gatekeeper.settings import Settings, load
 from tests import builders
 from tests.builders import World
 from tests.cast import Cast
+from tests.redis_server import Redis, running_redis
 from tests.rooms import lacks
 from tests.seaweed import CREDENTIALS, Seaweed, running_seaweed, s3_client, settings_for
 
@@ -281,6 +282,16 @@ def bucket(seaweed: Seaweed) -> str:
     name = f"test-{next(_numbers)}"
     s3_client(seaweed.url).create_bucket(Bucket=name)
     return name
+
+
+# --- Redis ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def redis() -> Iterator[Redis]:
+    """A Redis that runs."""
+    with running_redis() as server:
+        yield server
 
 
 # --- houses ---------------------------------------------------------------------------------------

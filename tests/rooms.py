@@ -1,7 +1,7 @@
 """How deep the tests go and which tools they need.
 
 `GATEKEEPER_TEST_DEPTH=ci|full` scales counts;
-`GATEKEEPER_TEST_REQUIRE=browser,postgres,s3,nginx,hub`
+`GATEKEEPER_TEST_REQUIRE=browser,postgres,redis,s3,nginx,hub`
 turns the skip of a room whose tool is missing into a failure.
 """
 

@@ -10,9 +10,10 @@ import re
 from collections.abc import Callable
 
 from flask import Flask, Response, g, request
-from werkzeug.exceptions import HTTPException
+from limits.errors import StorageError
+from werkzeug.exceptions import HTTPException, InternalServerError
 
-from gatekeeper.domain.errors import GatekeeperError
+from gatekeeper.domain.errors import GatekeeperError, Unavailable
 from gatekeeper.web.wiring import wiring
 
 log = logging.getLogger("gatekeeper.web")
@@ -62,9 +63,19 @@ def install(app: Flask, fresh: Callable[[int], bytes], answer: ErrorAnswer) -> N
 
     @app.errorhandler(Exception)
     def last_frame(error: Exception) -> Response:
+        meant = _meant(error)
         if not isinstance(error, HTTPException):
-            _log(error)
-        return answer(error)
+            _log(meant)
+        return answer(meant)
+
+
+def _meant(error: Exception) -> Exception:
+    if isinstance(error, InternalServerError) and isinstance(error.original_exception, Exception):
+        error = error.original_exception  # Flask's wrapping of what no handler had seen
+    if isinstance(error, StorageError):
+        # Where nothing can be counted, nothing that is limited is done.
+        return Unavailable("requests cannot be counted just now; nothing was changed")
+    return error
 
 
 def _log(error: Exception) -> None:

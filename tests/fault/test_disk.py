@@ -27,6 +27,7 @@ from gatekeeper.services import audit
 from gatekeeper.services.ports import House
 from tests.builders import WEIGHTS, World, artifact_canary
 from tests.conftest import make_settings
+from tests.http.test_faults import is_unavailable
 from tests.rooms import lacks
 
 THREADS = 6
@@ -95,11 +96,6 @@ def served(sqlite_copy: Callable[..., Any], database: Path) -> Iterator[Served]:
         assert audit.compare(house) == []
     finally:
         house.db.close()
-
-
-def is_unavailable(answer: TestResponse) -> bool:
-    """Say whether an answer is 503 with a Retry-After of whole seconds."""
-    return answer.status_code == 503 and int(answer.headers["Retry-After"]) > 0
 
 
 def fill(disk: Path) -> Path:

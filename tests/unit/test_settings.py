@@ -89,6 +89,8 @@ def test_a_wrong_value_stops_the_start_and_its_key_is_named(name: str, value: st
         {"SERVER__PROCESSES": "2", "DATABASE__URL": "sqlite:////x/y.db"},
         {"SERVER__PROCESSES": "2", "DATABASE__URL": "postgresql+psycopg://h/n"},
         {"SERVER__MAX_DOWNLOADS": "512"},
+        {"DATABASE__OWNER_URL": "postgresql+psycopg://owner@h/n"},
+        {"LIMITS__STORAGE_URL": "memory://"},
     ],
 )
 def test_an_unsafe_pair_stops_the_start(unsafe: dict[str, str]) -> None:
@@ -96,13 +98,26 @@ def test_an_unsafe_pair_stops_the_start(unsafe: dict[str, str]) -> None:
         load({f"GATEKEEPER_{key}": value for key, value in unsafe.items()})
 
 
+SEVERAL = {
+    "GATEKEEPER_SERVER__PROCESSES": "2",
+    "GATEKEEPER_DATABASE__URL": "postgresql+psycopg://host/name",
+}
+
+
 def test_several_processes_run_on_postgres_without_limits_of_their_own() -> None:
-    env = {
-        "GATEKEEPER_SERVER__PROCESSES": "2",
-        "GATEKEEPER_DATABASE__URL": "postgresql+psycopg://host/name",
-        "GATEKEEPER_LIMITS__ENABLED": "false",
-    }
-    assert load(env)[0].server.processes == 2
+    assert load({**SEVERAL, "GATEKEEPER_LIMITS__ENABLED": "false"})[0].server.processes == 2
+
+
+def test_several_processes_may_limit_where_they_count_together(tmp_path: Path) -> None:
+    secret = tmp_path / "url"
+    secret.write_text("redis://:hunter2@host:6379/0\n")
+    settings, _ = load({**SEVERAL, "GATEKEEPER_LIMITS__STORAGE_URL_FILE": str(secret)})
+    assert settings.limits.enabled
+    assert settings.limits.storage_url.get_secret_value() == "redis://:hunter2@host:6379/0"
+    assert "hunter2" not in str(masked(settings))
+    with pytest.raises(SettingsError, match=r"limits\.storage_url") as stopped:
+        load({"GATEKEEPER_LIMITS__STORAGE_URL": "http://:hunter2@host/"})
+    assert "hunter2" not in str(stopped.value)
 
 
 def test_a_secret_comes_from_a_file_and_an_unreadable_one_stops_the_start(tmp_path: Path) -> None:

@@ -47,7 +47,7 @@ def refuse_unspeakable_names() -> None:
 def install(app: Flask, limit: str) -> None:
     """Put the API into the application; `limit` counts every call of one address together."""
     app.register_blueprint(blueprint)
-    limiter = Limiter(get_remote_address, app=app, storage_uri="memory://")
+    limiter = Limiter(get_remote_address, app=app)
     app.extensions["gatekeeper-api-limiter"] = limiter  # its wrappers hold it weakly
 
     @limiter.shared_limit(limit, scope="api")

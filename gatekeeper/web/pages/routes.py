@@ -25,7 +25,7 @@ def install(app: Flask, sign_in_limit: str, registration_limit: str) -> None:
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)
     frame.install(app, frozenset(blueprint.name for blueprint in BLUEPRINTS))
-    limiter = Limiter(get_remote_address, app=app, storage_uri="memory://")
+    limiter = Limiter(get_remote_address, app=app)
     app.extensions["gatekeeper-limiter"] = limiter  # its wrappers hold it weakly
     for endpoint, limit in (
         ("account.sign_in", sign_in_limit),
