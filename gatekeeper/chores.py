@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from gatekeeper import clock
+from gatekeeper.domain.errors import Busy
 from gatekeeper.domain.people import SYSTEM, Context
 from gatekeeper.services import downloads, outbox, sessions
 from gatekeeper.services.ports import House
@@ -72,6 +73,8 @@ class Round(threading.Thread):
         """Do one chore; whatever it raises is logged and the round goes on."""
         try:
             chore.do(self._house, clock.context_for(SYSTEM))
+        except Busy as error:  # a database that is away would fill the log
+            log.warning("chore %s put off: %s", chore.name, error)
         except Exception:  # the outermost frame of a background thread
             log.exception("chore %s failed", chore.name)
 

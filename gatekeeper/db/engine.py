@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, ParamSpec, TypeVar
 
-from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy import Connection, Engine, ExceptionContext, create_engine, event, make_url
 from sqlalchemy.exc import DBAPIError, InternalError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import QueuePool
@@ -25,7 +25,8 @@ from gatekeeper.domain.errors import Busy, Unavailable
 writer: ContextVar[str | None] = ContextVar("writer", default=None)
 
 POLL_SECONDS = 0.005
-NOT_ENTITLED = "42501"  # Postgres: insufficient_privilege
+# Postgres: read_only_sql_transaction, insufficient_privilege
+READ_ONLY, NOT_ENTITLED = "25006", "42501"
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -56,7 +57,7 @@ def make_engine(
     """
     if make_url(url).get_backend_name() == "sqlite":
         return _sqlite(url, pool_size, busy_seconds)
-    return create_engine(
+    engine = create_engine(
         url,
         hide_parameters=True,  # an error's text goes to the log, and parameters are people's
         pool_size=pool_size,
@@ -65,6 +66,14 @@ def make_engine(
         pool_pre_ping=True,  # a connection that died with its server is replaced, not used
         connect_args=_bounds(busy_seconds, statement_seconds),
     )
+    event.listen(engine, "handle_error", _drop_read_only)
+    return engine
+
+
+def _drop_read_only(error: ExceptionContext) -> None:
+    """Make every connection anew after one that may only read: the primary is elsewhere now."""
+    if getattr(error.original_exception, "sqlstate", None) == READ_ONLY:
+        error.is_disconnect = True
 
 
 def _bounds(busy_seconds: float, statement_seconds: float) -> dict[str, Any]:

@@ -27,7 +27,8 @@ from gatekeeper.domain.ledger import MAX_ENTRY_BYTES, CompactRange, leaf_hash
 from gatekeeper.domain.people import Context, EventId
 
 ENTRY_VERSION = 1
-_SEQUENCER_LOCK = 0x676B6C6F67  # "gklog", the advisory lock of the one sequencer
+LEADER_PAUSE_MS = 2000
+SEQUENCER_LOCK = 0x676B6C6F67  # "gklog", the advisory lock of the one sequencer
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +107,15 @@ def sequence(connection: Connection, key: bytes, limit: int = 512) -> int:
     """
     if connection.dialect.name == "sqlite":
         return 0
-    leads = connection.execute(text("SELECT pg_try_advisory_xact_lock(:k)"), {"k": _SEQUENCER_LOCK})
-    if not leads.scalar_one():
+    leads = connection.execute(
+        # A leader that freezes loses its transaction, and with it the lead.
+        text(
+            "SELECT pg_try_advisory_xact_lock(:k),"
+            " set_config('idle_in_transaction_session_timeout', :ms, true)"
+        ),
+        {"k": SEQUENCER_LOCK, "ms": str(LEADER_PAUSE_MS)},
+    )
+    if not leads.one()[0]:
         return 0
     waiting = connection.execute(
         select(t.entries.c.id, t.entries.c.event_id, t.entries.c.body, t.entries.c.mac)

@@ -19,7 +19,12 @@ def healthz() -> Response:
 def readyz() -> Response:
     """Say whether database, schema and store are as they must be; 503 with Retry-After if not."""
     db, store = house().db, house().objects
-    checks = {"database": db.is_ready(), "schema": db.is_current(), "store": store.is_ready()}
+    answers = db.is_ready()
+    checks = {
+        "database": answers,
+        "schema": answers and db.is_current(),  # what is down is not waited for twice
+        "store": store.is_ready(),
+    }
     answer = jsonify({"ready": all(checks.values()), "checks": checks})
     if not all(checks.values()):
         answer.status_code = 503
