@@ -102,8 +102,7 @@ def append(connection: Connection, key: bytes, stamp: Stamp, fact: Fact) -> None
 def sequence(connection: Connection, key: bytes, limit: int = 512) -> int:
     """Give leaves to at most `limit` waiting entries; return how many, 0 if another one leads.
 
-    Runs in the caller's transaction. Raises IntegrityBroken for an entry whose HMAC does not hold
-    or whose event was recorded before: it gets no leaf, and somebody must look.
+    Runs in the caller's transaction. Raises: as `give_leaves`.
     """
     if connection.dialect.name == "sqlite":
         return 0
@@ -115,8 +114,16 @@ def sequence(connection: Connection, key: bytes, limit: int = 512) -> int:
         ),
         {"k": SEQUENCER_LOCK, "ms": str(LEADER_PAUSE_MS)},
     )
-    if not leads.one()[0]:
-        return 0
+    return give_leaves(connection, key, limit) if leads.one()[0] else 0
+
+
+@writes
+def give_leaves(connection: Connection, key: bytes, limit: int = 512) -> int:
+    """Give leaves to at most `limit` waiting entries, nobody else being at it; return how many.
+
+    Raises IntegrityBroken for an entry whose HMAC does not hold or whose event was recorded before:
+    it gets no leaf, and somebody must look.
+    """
     waiting = connection.execute(
         select(t.entries.c.id, t.entries.c.event_id, t.entries.c.body, t.entries.c.mac)
         .join(t.unsequenced, t.unsequenced.c.entry_id == t.entries.c.id)

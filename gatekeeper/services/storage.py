@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from gatekeeper.db.unit_of_work import Readers
 from gatekeeper.services.ports import House
 
 
@@ -40,13 +41,21 @@ def fsck(
     for sha256, size_bytes in _named(house):
         if not part.holds(sha256):
             continue
-        held = house.objects.size(sha256)
-        if held is None:
-            yield BlobFault(sha256, "missing")
-        elif held != size_bytes:
-            yield BlobFault(sha256, f"{held} bytes are held, {size_bytes} were recorded")
+        fault = fault_of(house, sha256, size_bytes)
+        if fault is not None:
+            yield fault
         elif read_data and not house.objects.verify(sha256, progress):
             yield BlobFault(sha256, "its bytes have another digest")
+
+
+def fault_of(house: House, sha256: str, size_bytes: int) -> BlobFault | None:
+    """Return what is wrong with a blob by its name and size, None when nothing is."""
+    held = house.objects.size(sha256)
+    if held is None:
+        return BlobFault(sha256, "missing")
+    if held != size_bytes:
+        return BlobFault(sha256, f"{held} bytes are held, {size_bytes} were recorded")
+    return None
 
 
 def size_of(house: House, subset: Subset | None = None) -> int:
@@ -69,4 +78,12 @@ def _named(house: House) -> Iterator[tuple[str, int]]:
         yield from rows
         if not rows:
             return
+        after = rows[-1][0]
+
+
+def named_in(read: Readers) -> Iterator[tuple[str, int]]:
+    """Go through (sha256, bytes) of the blobs that revisions name in one snapshot, by digest."""
+    after = ""
+    while rows := read.catalogue.blobs(after):
+        yield from rows
         after = rows[-1][0]

@@ -42,11 +42,12 @@ def current(engine: Engine) -> str | None:
 
 def is_current(engine: Engine) -> bool:
     """Say whether the schema is the one this version writes."""
-    return current(engine) == _head()
+    return current(engine) == head()
 
 
 @cache
-def _head() -> str | None:
+def head() -> str | None:
+    """Return the revision of the schema this version writes."""
     return ScriptDirectory.from_config(_config()).get_current_head()
 
 
