@@ -28,12 +28,13 @@ from gatekeeper.domain.tiers import Tiers, read_tiers
 from gatekeeper.services.ports import House, Mailer, ObjectStore, Policy
 from gatekeeper.services.tally import Tally
 from gatekeeper.settings import Limits, Settings, SettingsError
-from gatekeeper.web import files, guard, identity, machines
+from gatekeeper.web import files, guard, identity, machines, watch
 from gatekeeper.web.api import errors as api_errors
 from gatekeeper.web.api import routes as api
 from gatekeeper.web.hub import errors as hub_errors
 from gatekeeper.web.hub import rawpath
 from gatekeeper.web.hub import routes as hub
+from gatekeeper.web.metrics import Metrics
 from gatekeeper.web.pages import errors as page_errors
 from gatekeeper.web.pages import routes as pages
 from gatekeeper.web.wiring import DownloadSlots, Wiring
@@ -201,8 +202,11 @@ def _countries() -> Mapping[str, str]:
     return {country.alpha2: country.apolitical_name for country in countries}
 
 
-def create_app(settings: Settings, house: House, session_key: bytes) -> Flask:
+def create_app(
+    settings: Settings, house: House, session_key: bytes, metrics: Metrics | None = None
+) -> Flask:
     """Make the Flask application over a House; holds no global state."""
+    metrics = metrics or Metrics()
     templates = resources.directory("templates")
     static = Path(__file__).parent / "web" / "static"
     app = Flask("gatekeeper", template_folder=str(templates), static_folder=str(static))
@@ -219,9 +223,13 @@ def create_app(settings: Settings, house: House, session_key: bytes) -> Flask:
     app.extensions["gatekeeper"] = Wiring(
         house=house,
         context=clock.context_for,
-        downloads=DownloadSlots(settings.server.max_downloads),
+        downloads=DownloadSlots(settings.server.max_downloads, metrics.moved),
         secure_cookie=not settings.is_loopback,
+        metrics=metrics,
+        metrics_token=settings.metrics.token.get_secret_value(),
+        metrics_on_loopback=settings.is_loopback,
     )
+    watch.install(app)
     identity.install(app)
     guard.install(app, clock.fresh, answer_error)
     # The hub names the address converters that the routes of the API and the pages use as well.
@@ -230,6 +238,7 @@ def create_app(settings: Settings, house: House, session_key: bytes) -> Flask:
     api.install(app, settings.limits.api)
     pages.install(app, settings.limits.sign_in, settings.limits.registration)
     _wrap(app, settings.server.trusted_proxies)
+    _watch(app, house, metrics, settings.server.max_downloads)
     return app
 
 
@@ -243,6 +252,18 @@ def _counting(limits: Limits) -> dict[str, Any]:
         "RATELIMIT_STORAGE_OPTIONS": {"wrap_exceptions": True, **timeouts} if url else {},
         "RATELIMIT_KEY_PREFIX": "gatekeeper",
     }
+
+
+def _watch(app: Flask, house: House, metrics: Metrics, places: int) -> None:
+    """Let the figures hear of requests, facts, bytes and places."""
+    metrics.places(places)
+    house.db.tell(metrics.fact)
+    house.tally.tell(lambda size_bytes, is_open: metrics.offered(size_bytes, is_open=is_open))
+
+    def told(seen: watch.Seen) -> None:
+        metrics.request(seen, house.db.connections_in_use)
+
+    app.wsgi_app = watch.watched(app.wsgi_app, told)  # type: ignore[method-assign]
 
 
 def answer_error(error: Exception) -> Response:

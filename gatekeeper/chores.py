@@ -52,10 +52,16 @@ WORKER = (
 class Round(threading.Thread):
     """A thread that goes round the chores until it is told to stop, then once more."""
 
-    def __init__(self, house: House, chores: tuple[Chore, ...]) -> None:
+    def __init__(
+        self,
+        house: House,
+        chores: tuple[Chore, ...],
+        done: Callable[[str, float], None] | None = None,
+    ) -> None:
         super().__init__(name="chores", daemon=True)
         self._house = house
         self._chores = chores
+        self._done = done
         self._stopping = threading.Event()
 
     def run(self) -> None:
@@ -71,12 +77,17 @@ class Round(threading.Thread):
 
     def do(self, chore: Chore) -> None:
         """Do one chore; whatever it raises is logged and the round goes on."""
+        ctx = clock.context_for(SYSTEM)
         try:
-            chore.do(self._house, clock.context_for(SYSTEM))
+            chore.do(self._house, ctx)
         except Busy as error:  # a database that is away would fill the log
             log.warning("chore %s put off: %s", chore.name, error)
+            return
         except Exception:  # the outermost frame of a background thread
             log.exception("chore %s failed", chore.name)
+            return
+        if self._done is not None:
+            self._done(chore.name, ctx.now.timestamp())
 
     def finish(self) -> None:
         """Stop after one last round, so that counters and owed mail are not lost."""

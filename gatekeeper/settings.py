@@ -140,6 +140,12 @@ class Limits(_Section):
     api: str
 
 
+class Metrics(_Section):
+    """`token` opens /metrics; without one it is told to this machine, on a loopback site alone."""
+
+    token: SecretStr
+
+
 class Publishing(_Section):
     """Files of at least so many bytes are LFS files on the Hub wire."""
 
@@ -173,6 +179,7 @@ class Settings(_Section):
     tokens: Tokens
     mail: Mail
     limits: Limits
+    metrics: Metrics
     publishing: Publishing
     review: Review
     secrets: Secrets
@@ -186,6 +193,7 @@ class Settings(_Section):
 
 _PREFIX = "GATEKEEPER_"
 _REDIS = ("redis://", "rediss://", "redis+unix://")
+SHORTEST_TOKEN = 20
 # Not settings: what the command line and the tests read themselves.
 _OTHERS = {"GATEKEEPER_CONFIG", "GATEKEEPER_DATA"}
 
@@ -357,6 +365,8 @@ def _check_safety(settings: Settings) -> None:
         raise SettingsError("database.owner_url is for Postgres, beside database.url")
     if settings.server.processes > 1 and not url.startswith("postgresql"):
         raise SettingsError("server.processes: several processes need Postgres; SQLite has one")
+    if 0 < len(settings.metrics.token.get_secret_value()) < SHORTEST_TOKEN:
+        raise SettingsError(f"metrics.token: at least {SHORTEST_TOKEN} characters, drawn by chance")
     if settings.server.max_downloads >= settings.server.threads:
         raise SettingsError("server.max_downloads must leave threads free for pages")
 

@@ -9,8 +9,10 @@ from __future__ import annotations
 import logging
 import os
 import resource
+import shutil
 import signal
 import sys
+import tempfile
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -23,6 +25,7 @@ from gatekeeper import app, chores
 from gatekeeper.cli.desk import Desk, command, lock_data, pass_desk
 from gatekeeper.db import roles
 from gatekeeper.settings import Settings
+from gatekeeper.web import metrics
 
 FILES_BESIDE_THREADS = 256
 
@@ -32,8 +35,9 @@ log = logging.getLogger("gatekeeper.serve")
 class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no type hints
     """Gunicorn over our application; the House is made in each worker, after the fork."""
 
-    def __init__(self, desk: Desk, on_ready: Callable[[], None]) -> None:
+    def __init__(self, desk: Desk, on_ready: Callable[[], None], shared: Path | None) -> None:
         self._desk = desk
+        self._shared = shared
         self._settings = desk.settings
         self._on_ready = on_ready
         self._round: chores.Round | None = None
@@ -58,6 +62,8 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no type hin
             "proc_name": "gatekeeper",
             "post_worker_init": self._ready,
             "worker_exit": self._finished,
+            "child_exit": self._gone,
+            "on_exit": self._ended,
         }
         for key, value in options.items():
             self.cfg.set(key, value)
@@ -69,13 +75,24 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no type hin
         own = chores.EVERYWHERE if house.db.is_postgres else chores.EVERYWHERE + chores.WORKER
         if self._desk.is_demo:
             own = chores.EVERYWHERE + chores.WORKER
-        self._round = chores.Round(house, own)
+        if self._shared is not None:
+            metrics.share(self._shared)
+        counted = metrics.Metrics(self._settings.delivery.mode, self._shared)
+        self._round = chores.Round(house, own, counted.chore_done)
         self._round.start()
-        return app.create_app(self._settings, house, keys.sessions)
+        return app.create_app(self._settings, house, keys.sessions, counted)
 
     def _ready(self, worker: Any) -> None:
         if worker.age == 1:
             self._on_ready()
+
+    def _gone(self, _arbiter: Any, worker: Any) -> None:
+        if self._shared is not None:
+            metrics.forget(worker.pid, self._shared)
+
+    def _ended(self, _arbiter: Any) -> None:
+        if self._shared is not None:
+            shutil.rmtree(self._shared, ignore_errors=True)
 
     def _finished(self, _arbiter: Any, _worker: Any) -> None:
         if self._round is not None:
@@ -94,8 +111,9 @@ def run(desk: Desk, on_ready: Callable[[], None]) -> None:
     desk.close()
     desk.serves = True
     _raise_file_limit(settings)
+    shared = tempfile.mkdtemp(prefix="gatekeeper-") if settings.server.processes > 1 else ""
     try:
-        Server(desk, on_ready).run()
+        Server(desk, on_ready, Path(shared) if shared else None).run()
     finally:
         if lock is not None:
             os.close(lock)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import Connection, Row, Select, func, literal, select, tuple_
@@ -116,6 +116,15 @@ class ApplicationReader:
             )
             for r in self._c.execute(query.order_by(m.at, m.id))
         ]
+
+    def backlog(self) -> tuple[int, datetime | None]:
+        """Return how many applications are open, and when the oldest of them was submitted."""
+        row = self._c.execute(
+            select(func.count(), func.min(_A.submitted_at)).where(
+                _A.state.in_([str(s) for s in OPEN_STATES])
+            )
+        ).one()
+        return row[0], row[1]
 
     def _filtered(self, query: Select[Any], want: QueueFilter) -> Select[Any]:
         query = query.where(_A.state.in_([str(s) for s in want.states]))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import rfc8785
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, Row, func, select
 
 from gatekeeper.db import ledger
 from gatekeeper.db import tables as t
@@ -58,6 +58,10 @@ class AuditReader:
         """Return size and root of the tree."""
         stored = ledger.stored_range(self._c)
         return TreeHead(stored.size, stored.root().hex())
+
+    def unsequenced(self) -> int:
+        """Return how many entries wait for a leaf."""
+        return self._c.execute(select(func.count()).select_from(t.unsequenced)).scalar_one()
 
     def walk(self) -> Iterator[ledger.StoredEntry]:
         """Go through every entry in leaf order."""

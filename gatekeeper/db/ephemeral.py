@@ -280,6 +280,10 @@ class Ephemeral:
         """Take mails whose next try has come; nobody else does for the lease."""
         return outbox.claim_due(self._c, now, lease_seconds)
 
+    def mail_backlog(self) -> outbox.Backlog:
+        """Return how many mails wait or are dead."""
+        return outbox.backlog(self._c)
+
     def mail_sent(self, mail_id: int, now: datetime) -> None:
         """Note that a mail left."""
         outbox.mark_sent(self._c, mail_id, now)

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import CompoundSelect, Connection, Select, insert, literal, select, update
+from sqlalchemy import CompoundSelect, Connection, Select, func, insert, literal, select, update
 
 from gatekeeper.db import tables as t
 from gatekeeper.db.engine import writes
@@ -141,6 +141,24 @@ def claim_due(
         )
         for r in rows
     ]
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """How many mails wait, since when the oldest does, and how many will not be tried again."""
+
+    waiting: int
+    oldest: datetime | None
+    dead: int
+
+
+def backlog(connection: Connection) -> Backlog:
+    """Read how mail is doing."""
+    o = t.outbox.c
+    unsent = select(func.count(), func.min(o.owed_at)).where(o.sent_at.is_(None))
+    waiting, oldest = connection.execute(unsent.where(o.next_try_at.is_not(None))).one()
+    dead, _ = connection.execute(unsent.where(o.next_try_at.is_(None))).one()
+    return Backlog(waiting, oldest, dead)
 
 
 @writes

@@ -415,6 +415,7 @@ outbox = Table(
     Column("sent_at", Moment),
     Column("last_error", Text),
     Index("ix_outbox_next_try_at", "next_try_at"),
+    Index("ix_outbox_sent_at_next_try_at", "sent_at", "next_try_at"),
     Index("uq_outbox_event_kind_person", "event_id", "kind", "person_id", unique=True),
 )
 

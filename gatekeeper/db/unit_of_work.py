@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 
 from sqlalchemy import Connection, Engine, text
+from sqlalchemy.pool import QueuePool
 
 from gatekeeper.db import changes, ledger, migrations, outbox
 from gatekeeper.db.agreements import AgreementReader
@@ -55,6 +56,7 @@ class Act(Readers):
         super().__init__(connection, entry_key, tiers)
         self._key = entry_key
         self._context = context
+        self.recorded: list[str] = []
 
     def record(self, *facts: Fact) -> None:
         """Make the facts true: projection, ledger entry and owed mail of each, in order.
@@ -67,6 +69,7 @@ class Act(Readers):
             changes.apply(self.connection, self._key, stamp, fact)
             ledger.append(self.connection, self._key, stamp, fact)
             outbox.owe(self.connection, stamp, notices.owed(fact))
+            self.recorded.append(type(fact).__name__)
 
     def owe(self, *owed: notices.Notice) -> None:
         """Owe mails that no fact asks for (a reset, a second registration)."""
@@ -93,6 +96,17 @@ class Database:
         self._batcher = Batcher(engine, busy_seconds) if engine.dialect.name == "sqlite" else None
         # SQLite's transactions are snapshots; Postgres must be asked, or each statement sees news.
         self._snapshots = engine if self._batcher is not None else _snapshots_of(engine)
+        self._heard: Callable[[str], None] | None = None
+
+    def tell(self, heard: Callable[[str], None]) -> None:
+        """Tell `heard` the kind of every fact that this process records, once it is durable."""
+        self._heard = heard
+
+    @property
+    def connections_in_use(self) -> int:
+        """Return how many connections of the pool somebody holds."""
+        pool = self.engine.pool
+        return pool.checkedout() if isinstance(pool, QueuePool) else 0
 
     @property
     def is_postgres(self) -> bool:
@@ -112,7 +126,11 @@ class Database:
         Raises: Unavailable when the database is down, locked or full; nothing was changed then.
         """
         with storage_faults(), self._transaction() as connection:
-            yield Act(connection, self.entry_key, self._tiers, context)
+            act = Act(connection, self.entry_key, self._tiers, context)
+            yield act
+        if self._heard is not None:
+            for kind in act.recorded:
+                self._heard(kind)
 
     def sequence(self) -> int:
         """Give leaves to waiting entries (Postgres); return how many."""

@@ -14,6 +14,7 @@ from limits.errors import StorageError
 from werkzeug.exceptions import HTTPException, InternalServerError
 
 from gatekeeper.domain.errors import GatekeeperError, Unavailable
+from gatekeeper.web import watch
 from gatekeeper.web.wiring import wiring
 
 log = logging.getLogger("gatekeeper.web")
@@ -64,6 +65,7 @@ def install(app: Flask, fresh: Callable[[int], bytes], answer: ErrorAnswer) -> N
     @app.errorhandler(Exception)
     def last_frame(error: Exception) -> Response:
         meant = _meant(error)
+        watch.note_refusal(meant)
         if not isinstance(error, HTTPException):
             _log(meant)
         return answer(meant)

@@ -22,7 +22,7 @@ from gatekeeper.domain.people import ANONYMOUS, SYSTEM, Actor, ActorKind, Contex
 from gatekeeper.services import sessions, tokens
 from gatekeeper.web.wiring import house, new_context, wiring
 
-_WITHOUT_SESSION = ("/static/", "/healthz", "/readyz", "/api/v1/")
+_WITHOUT_SESSION = ("/static/", "/healthz", "/readyz", "/metrics", "/api/v1/")
 _PERSON = "_user_id"  # the key under which Flask-Login keeps the person's id
 
 

@@ -11,6 +11,7 @@ from flask import current_app, g
 from gatekeeper.domain.errors import Busy
 from gatekeeper.domain.people import Actor, Context
 from gatekeeper.services.ports import House
+from gatekeeper.web.metrics import Metrics
 
 _KEY = "gatekeeper"
 
@@ -23,13 +24,18 @@ class Wiring:
     context: Callable[[Actor, str], Context]
     downloads: DownloadSlots
     secure_cookie: bool
+    metrics: Metrics
+    # Who may read /metrics: who has this token, or, without one and only then, this machine.
+    metrics_token: str
+    metrics_on_loopback: bool
 
 
 class DownloadSlots:
     """Places for concurrent downloads: beyond them pages and /healthz still have threads."""
 
-    def __init__(self, places: int) -> None:
+    def __init__(self, places: int, moved: Callable[[int], None]) -> None:
         self._free = threading.BoundedSemaphore(places)
+        self._moved = moved
 
     def take(self) -> Callable[[], None]:
         """Take a place and return how to give it back (once; later calls do nothing).
@@ -39,9 +45,11 @@ class DownloadSlots:
         if not self._free.acquire(blocking=False):
             raise Busy("all download places are taken", retry_after_seconds=5)
         given_back = threading.Lock()
+        self._moved(1)
 
         def give_back() -> None:
             if given_back.acquire(blocking=False):
+                self._moved(-1)
                 self._free.release()
 
         return give_back

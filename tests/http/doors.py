@@ -66,6 +66,7 @@ Doors = Mapping[tuple[str, str], tuple[Door, ...]]
 MACHINES: Doors = {
     ("machines.healthz", "GET"): (page("/healthz", EVERYBODY),),
     ("machines.readyz", "GET"): (page("/readyz", EVERYBODY),),
+    ("machines.metrics", "GET"): (page("/metrics", EVERYBODY),),  # a loopback site's own machine
     ("machines.robots", "GET"): (page("/robots.txt", EVERYBODY),),
     ("static", "GET"): (page("/static/gk.css", EVERYBODY),),
     # A link is a bearer secret of its holder: whoever has it may fetch while the grant stands.

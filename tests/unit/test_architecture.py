@@ -88,6 +88,9 @@ OFFENCES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "home-pages": {
         "web": ("wtforms", "nh3"), "web.hub": ("markdown_it",), "web.api": ("flask_wtf",),
     },
+    "home-prometheus": {
+        "services": ("prometheus_client",), "web": ("prometheus_client",),
+    },
     "home-sqlalchemy": dict.fromkeys(
         ("services", "cli", "adapters"), ("sqlalchemy", "alembic", "rfc8785")
     ),

@@ -120,6 +120,7 @@ def upgrade():
     )
     with op.batch_alter_table('outbox', schema=None) as batch_op:
         batch_op.create_index('ix_outbox_next_try_at', ['next_try_at'], unique=False)
+        batch_op.create_index('ix_outbox_sent_at_next_try_at', ['sent_at', 'next_try_at'], unique=False)
         batch_op.create_index('uq_outbox_event_kind_person', ['event_id', 'kind', 'person_id'], unique=True)
 
     op.create_table('persons',
