@@ -238,7 +238,7 @@ def create_app(
     api.install(app, settings.limits.api)
     pages.install(app, settings.limits.sign_in, settings.limits.registration)
     _wrap(app, settings.server.trusted_proxies)
-    _watch(app, house, metrics, settings.server.max_downloads)
+    _watch(app, settings, house, metrics)
     return app
 
 
@@ -254,14 +254,16 @@ def _counting(limits: Limits) -> dict[str, Any]:
     }
 
 
-def _watch(app: Flask, house: House, metrics: Metrics, places: int) -> None:
-    """Let the figures hear of requests, facts, bytes and places."""
-    metrics.places(places)
+def _watch(app: Flask, settings: Settings, house: House, metrics: Metrics) -> None:
+    """Let figures and log hear of requests, and the figures of facts, bytes and places."""
+    metrics.places(settings.server.max_downloads)
     house.db.tell(metrics.fact)
     house.tally.tell(lambda size_bytes, is_open: metrics.offered(size_bytes, is_open=is_open))
 
     def told(seen: watch.Seen) -> None:
         metrics.request(seen, house.db.connections_in_use)
+        if settings.log.requests:
+            watch.write_down(seen, personal=settings.log.personal)
 
     app.wsgi_app = watch.watched(app.wsgi_app, told)  # type: ignore[method-assign]
 

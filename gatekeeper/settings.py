@@ -140,6 +140,14 @@ class Limits(_Section):
     api: str
 
 
+class Log(_Section):
+    """`personal` lets addresses of people and clients stand in it, `requests` a line a request."""
+
+    format: Literal["text", "json"]
+    personal: bool
+    requests: bool
+
+
 class Metrics(_Section):
     """`token` opens /metrics; without one it is told to this machine, on a loopback site alone."""
 
@@ -179,6 +187,7 @@ class Settings(_Section):
     tokens: Tokens
     mail: Mail
     limits: Limits
+    log: Log
     metrics: Metrics
     publishing: Publishing
     review: Review

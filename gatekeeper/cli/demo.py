@@ -21,10 +21,11 @@ from typing import Any
 import click
 
 from gatekeeper import app, clock
+from gatekeeper.cli import logs
 from gatekeeper.cli.demo_real import publish as publish_real
 from gatekeeper.cli.demo_seed import Seeder, seed
 from gatekeeper.cli.desk import Desk, command, pass_desk
-from gatekeeper.cli.serve import configure_logging, run
+from gatekeeper.cli.serve import run
 from gatekeeper.cli.site import data_option
 from gatekeeper.db import migrations
 from gatekeeper.db.engine import make_engine
@@ -73,7 +74,7 @@ def demo(desk: Desk, data: Path | None, port: int, real: bool) -> None:
     if real:
         publish_real(desk.house)
     accounts = _write_files(desk, settings.site.public_url)
-    configure_logging(desk.data / "server.log")
+    logs.configure(settings.log, desk.data / "server.log")
     run(desk, lambda: _welcome(settings.site.public_url, desk.data, accounts))
 
 

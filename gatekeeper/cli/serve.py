@@ -6,12 +6,10 @@ it, started after the fork. Threads, connections and the limit on open files are
 
 from __future__ import annotations
 
-import logging
 import os
 import resource
 import shutil
 import signal
-import sys
 import tempfile
 import threading
 from collections.abc import Callable
@@ -22,6 +20,7 @@ import click
 from gunicorn.app.base import BaseApplication
 
 from gatekeeper import app, chores
+from gatekeeper.cli import logs
 from gatekeeper.cli.desk import Desk, command, lock_data, pass_desk
 from gatekeeper.db import roles
 from gatekeeper.settings import Settings
@@ -57,6 +56,7 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no type hin
             "graceful_timeout": 30,
             "limit_request_line": 8190,
             "loglevel": "warning",
+            "logger_class": logs.ServerLog,
             "control_socket_disable": True,
             "forwarded_allow_ips": "",
             "proc_name": "gatekeeper",
@@ -119,17 +119,6 @@ def run(desk: Desk, on_ready: Callable[[], None]) -> None:
             os.close(lock)
 
 
-def configure_logging(file: Path | None = None) -> None:
-    """Log to stderr or a file, a line an event; links and tokens are never logged."""
-    handler = logging.StreamHandler(sys.stderr) if file is None else logging.FileHandler(file)
-    logging.basicConfig(
-        level=logging.INFO,
-        format="%(asctime)s %(levelname)s %(name)s %(message)s",
-        handlers=[handler],
-    )
-    logging.getLogger("alembic").setLevel(logging.WARNING)
-
-
 def _raise_file_limit(settings: Settings) -> None:
     wanted = 2 * settings.server.threads + 1000 + FILES_BESIDE_THREADS
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -144,7 +133,7 @@ def _raise_file_limit(settings: Settings) -> None:
 def serve(desk: Desk) -> None:
     """Serve pages, downloads and APIs."""
     public = desk.settings.site.public_url
-    configure_logging()
+    logs.configure(desk.settings.log)
     run(desk, lambda: print(f"Gatekeeper is ready at {public}", flush=True))
 
 
@@ -153,7 +142,7 @@ def serve(desk: Desk) -> None:
 @command
 def worker(desk: Desk) -> None:
     """Send mail and do the other chores, for servers on Postgres; ends on SIGTERM or Ctrl-C."""
-    configure_logging()
+    logs.configure(desk.settings.log)
     desk.serves = True
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -81,8 +81,10 @@ def _meant(error: Exception) -> Exception:
 
 
 def _log(error: Exception) -> None:
+    known = {"fields": {"request_id": g.get("request_id")}}
     if isinstance(error, GatekeeperError):
-        log.info("%s %s: %s", request.method, request.url_rule, type(error).__name__)
+        what = type(error).__name__
+        log.info("%s %s: %s", request.method, request.url_rule, what, extra=known)
     else:
-        where = (request.method, request.url_rule, g.get("request_id"))
-        log.error("%s %s failed (%s)", *where, exc_info=error)
+        where = (request.method, request.url_rule)
+        log.error("%s %s failed", *where, exc_info=error, extra=known)

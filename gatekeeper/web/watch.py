@@ -6,6 +6,7 @@ where the first byte leaves: a download's bytes go on from the kernel.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -18,6 +19,8 @@ from gatekeeper.domain.people import ActorKind, Context
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+log = logging.getLogger("gatekeeper.requests")
 
 _KEY = "gatekeeper.seen"
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -81,6 +84,25 @@ def install(app: Flask) -> None:
         if (seen := _seen()) is not None:
             seen.request_id = g.get("request_id", "")
             _note_actor(seen)
+
+
+def write_down(seen: Seen, *, personal: bool) -> None:
+    """Log one request; whose it was and where it came from only where that may be kept."""
+    fields: dict[str, str | int | float] = {
+        "method": seen.method,
+        "route": seen.route,
+        "status": seen.status,
+        "milliseconds": round(seen.seconds * 1000, 1),
+        "bytes": seen.size_bytes,
+        "dialect": seen.dialect,
+        "actor": seen.actor,
+        "request_id": seen.request_id,
+    }
+    if seen.reason:
+        fields["reason"] = seen.reason
+    if personal:
+        fields |= {"person_id": seen.person_id, "client": seen.client}
+    log.info("answered", extra={"fields": fields})
 
 
 def _note_actor(seen: Seen) -> None:
