@@ -20,7 +20,7 @@ from gunicorn.glogging import Logger as GunicornLogger
 from gatekeeper.settings import Log
 
 OUT = "[...]"
-_NAMES = r"(?:old_)?password|passwd|secret|csrf_token|gk_session|typed_name"
+_NAMES = r"(?:old_)?password|passwd|secret|csrf_token|gk_session|typed_name|x-amz-[a-z-]+"
 _VALUE = r"""(?:"[^"]{0,999}"|'[^']{0,999}'|[^\s,;&)}]+)"""
 _NAMED = r"\b(" + _NAMES + r")([\"']?\s{0,9}[=:]\s{0,9})" + _VALUE
 # Repeats that may fail late are bounded: no text takes long. The first that fits names a text.

@@ -42,11 +42,13 @@ from tests.fault import worker
 from tests.fault.test_kill import SERVER
 from tests.property.test_edits import use
 from tests.rooms import depth
+from tests.seaweed import settings_for
 
 
 def run(site: Site, *words: str, expect: int = 0) -> str:
     """Run a command over a house; return what it printed."""
-    environment = {"GATEKEEPER_DATABASE__URL": site.url} if site.url else {}
+    url = {"GATEKEEPER_DATABASE__URL": site.url} if site.url else {}
+    environment = {**site.store, **url}
     result = CliRunner().invoke(main, ["--data", str(site.data), *words], env=environment)
     assert result.exit_code == expect, (words, result.output, result.exception)
     return result.output
@@ -101,13 +103,22 @@ def is_nothing(site: Site) -> bool:
 # --- the round trip -------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("target", ["sqlite", "postgres"])
+@pytest.mark.parametrize(
+    ("source", "target"),
+    [
+        ("sqlite", "sqlite"), ("sqlite", "postgres"), ("sqlite", "postgres_s3"),
+        ("postgres", "sqlite"), ("postgres", "postgres"), ("postgres_s3", "sqlite"),
+    ],
+)  # fmt: skip
 def test_what_comes_back_is_what_was_there(
-    any_copy: Callable[..., Any], new: Site, target: str, request: pytest.FixtureRequest
+    source: str, target: str, new: Site, request: pytest.FixtureRequest
 ) -> None:
-    site, world = any_copy(True)
-    if target == "postgres":
+    site, world = request.getfixturevalue(f"{source}_copy")(True)
+    if target.startswith("postgres"):
         new = replace(new, url=request.getfixturevalue("postgres_url"))
+    if target.endswith("s3"):
+        server = request.getfixturevalue("seaweed")
+        new = replace(new, store=settings_for(request.getfixturevalue("bucket"), server.url))
     house = site.open()
     use(replace(world, house=house))
     typed = registration.Registration(

@@ -209,6 +209,7 @@ SIGNED = "A" * 200 + "." + "b-_" * 14 + "c"
         ("Cookie: gk_session=abc; x=y", "Cookie: [...]"),
         ("{'password': 'p w', 'a': 1}", "{'password': [...], 'a': 1}"),
         ("old_password=secret123&x=1", "old_password=[...]&x=1"),
+        ("https://s3/b?X-Amz-Signature=" + "ab" * 32, "https://s3/b?X-Amz-Signature=[...]"),
         ("postgresql://gk:pass word@h/x", "postgresql://gk:pass word@h/x"),
         ("postgresql://gk:p4ss@h/x", "postgresql://gk:[...]@h/x"),
         ("mail to a.b+c@uni.example: Welcome", "mail to [address]: Welcome"),
