@@ -89,13 +89,21 @@ def show_config(desk: Desk, origin: bool, as_json: bool) -> None:
     """Print every setting, secrets masked."""
     settings, origins = load(overrides=desk.overrides)
     values = masked(settings)
+    if as_json and origin:
+        values = {
+            section: {
+                key: {"value": value, "origin": origins[f"{section}.{key}"]}
+                for key, value in keys.items()
+            }
+            for section, keys in values.items()
+        }
     if as_json:
         click.echo(json.dumps(values, indent=2, default=str))
         return
     for section, keys in values.items():
         click.echo(f"[{section}]")
         for key, value in keys.items():
-            whence = f"  # {origins.get(f'{section}.{key}', '')}" if origin else ""
+            whence = f"  # {origins[f'{section}.{key}']}" if origin else ""
             click.echo(f"{key} = {json.dumps(value, default=str)}{whence}")
 
 

@@ -356,6 +356,15 @@ def test_settings_are_shown_with_their_origin_and_secrets_masked(
     assert "ttl_seconds = 2  # GATEKEEPER_LINKS__TTL_SECONDS" in shown
     assert "abab" not in shown
     assert "********" in shown
+    told = machine.json("config", "show", "--origin")
+    assert told["links"]["ttl_seconds"] == {"value": 2, "origin": "GATEKEEPER_LINKS__TTL_SECONDS"}
+    assert told["secrets"]["entry_key"]["value"] == "********"
+    plain = machine.json("config", "show")
+    assert {name: set(keys) for name, keys in told.items()} == {n: set(k) for n, k in plain.items()}
+    assert all(one["origin"] for keys in told.values() for one in keys.values())
+    words = [line.partition(" = ")[2] for line in shown.splitlines() if " = " in line]
+    assert len(words) == sum(map(len, plain.values()))
+    assert all("  # " in word for word in words)
 
 
 def test_wrong_usage_exits_2(machine: Machine) -> None:
