@@ -6,6 +6,7 @@ it, started after the fork. Threads, connections and the limit on open files are
 
 from __future__ import annotations
 
+import logging
 import os
 import resource
 import shutil
