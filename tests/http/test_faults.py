@@ -118,6 +118,7 @@ def edit(site: Site, statement: str) -> None:
     engine.dispose()
 
 
+@pytest.mark.parametrize("furnished", ["sqlite"], indirect=True)  # a disk; S3: tests/fault
 def test_a_store_that_is_gone_is_503_and_comes_back(app: Flask, site: Site) -> None:
     client = app.test_client()
     path = f"/northfield/lyra-t0/resolve/main/{WEIGHTS}"
