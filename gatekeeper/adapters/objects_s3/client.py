@@ -7,13 +7,15 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
+import botocore.session
 from boto3.session import Session
 from botocore import UNSIGNED
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.loaders import create_loader
 
 from gatekeeper.domain.errors import Unavailable
 
@@ -50,7 +52,9 @@ class Clients:
     @cached_property
     def session(self) -> Session:
         """Where the credentials come from: the usual AWS variables, files and roles."""
-        return Session()
+        session = botocore.session.Session()
+        session.register_component("data_loader", _descriptions())
+        return Session(botocore_session=session)
 
     @cached_property
     def quick(self) -> Any:
@@ -94,6 +98,12 @@ class Clients:
             region_name=self._bucket.region,
             config=always.merge(config),
         )
+
+
+@cache
+def _descriptions() -> Any:
+    """Load boto's descriptions of the protocol once a process: a tenth of a second each time."""
+    return create_loader()
 
 
 @contextmanager
