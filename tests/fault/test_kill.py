@@ -20,7 +20,7 @@ from gatekeeper.db import tables as t
 from gatekeeper.domain.applications import ApplicationState as S
 from gatekeeper.domain.grants import EndReason, GrantCommand
 from gatekeeper.domain.grants import GrantState as G
-from gatekeeper.domain.ledger import EntryFilter
+from gatekeeper.domain.ledger import CompactRange, EntryFilter, leaf_hash
 from gatekeeper.services import audit, downloads, grants, storage
 from gatekeeper.services.applications import drafts
 from gatekeeper.services.ports import House
@@ -226,3 +226,36 @@ def test_every_link_that_was_given_out_opens_and_is_recorded(
         seen["unacknowledged"] += len(now - known - acknowledged)
         known = now
     say(capsys, f"{database}, mint", seen)
+
+
+def test_the_tree_goes_on_where_the_sequencer_was_killed(
+    postgres_s3_copy: Callable[..., Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Postgres alone: on SQLite an entry has its leaf in the transaction of its act."""
+    site, world = postgres_s3_copy(True)
+    seen = Counter(kills=0, acknowledged=0, leaves=0)
+    before = 0
+    for number in range(depth(5, 100)):
+        told = killed(site, world, "sequence", number)
+        house = site.open()
+        house.db.sequence_all()
+        hashes = leaves_of(house)
+        for _, link_id, size, root in told:
+            tree = CompactRange().extend(leaf for _, leaf in hashes[: int(size)])
+            assert tree.root().hex() == root, "a head that was told is not one of this tree"
+            assert link_id in {link for link, _ in hashes[before : int(size)]}
+        check(house)
+        house.db.close()
+        seen["kills"] += 1
+        seen["acknowledged"] += len(told)
+        before = seen["leaves"] = len(hashes)
+    say(capsys, "postgres_s3, sequence", seen)
+
+
+def leaves_of(house: House) -> list[tuple[str, bytes]]:
+    """Return the leaves in order: the link that each is about, '' for another, and its hash."""
+    with house.db.reading() as read:
+        entries = read.audit.search(EntryFilter(limit=100_000))
+    by_index = sorted(entries, key=lambda entry: -1 if entry.index is None else entry.index)
+    assert [entry.index for entry in by_index] == list(range(len(by_index)))
+    return [(str(entry.data.get("link_id", "")), leaf_hash(entry.body)) for entry in by_index]

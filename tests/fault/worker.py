@@ -13,7 +13,7 @@ from pathlib import Path
 
 from gatekeeper.adapters.objects_s3 import uploads
 from gatekeeper.domain.grants import EndReason, GrantCommand
-from gatekeeper.services import downloads, grants
+from gatekeeper.services import audit, downloads, grants
 from gatekeeper.services.publishing import revisions
 from tests import builders
 from tests.builders import World
@@ -91,4 +91,16 @@ def mint(_site: Site, world: World, _number: int, tell: Connection) -> None:
         threads[0].join(0.05)
 
 
-VERBS = {"publish": publish, "decide": decide, "mint": mint}
+def sequence(_site: Site, world: World, _number: int, tell: Connection) -> None:
+    """Give each link's entry its leaf at once: the tree is being written most of the time."""
+    house = world.house
+    while True:
+        ctx = context(world.cast.researcher.actor)
+        link = downloads.issue_link(house, ctx, world.ref("T3"))
+        while house.db.sequence():
+            pass
+        head = audit.head(house)
+        tell.send(("leaf", link.link_id, str(head.size), head.root_hex))
+
+
+VERBS = {"publish": publish, "decide": decide, "mint": mint, "sequence": sequence}
