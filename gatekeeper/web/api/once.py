@@ -11,8 +11,7 @@ import logging
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import wraps
-from typing import ParamSpec
+from typing import Any, Generic, TypeVar
 
 from flask import Response, request
 from werkzeug.exceptions import BadRequest
@@ -21,66 +20,63 @@ from gatekeeper.domain.errors import Unavailable
 from gatekeeper.domain.people import Context
 from gatekeeper.services import idempotency
 from gatekeeper.services.idempotency import Kept
-from gatekeeper.web.api.exchange import person_calling, text_of, write
+from gatekeeper.web.api.exchange import text_of, write
 from gatekeeper.web.api.wire.shapes import Answer
 from gatekeeper.web.wiring import house
 
 log = logging.getLogger("gatekeeper.web.api")
-P = ParamSpec("P")
+A = TypeVar("A", bound=Answer)
 _KEY = re.compile(r"[\x21-\x7e]{1,200}")
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
-    """An act that took place: how to show what came of it, and the status.
+class Done(Generic[A]):
+    """An act that took place: how to show what came of it; the status, where it is not the usual.
 
     `kept` is what a repeat is answered from, where the answer itself may not be stored.
     """
 
-    show: Callable[[], Answer]
-    status: int = 200
+    show: Callable[[], A]
+    status: int | None = None
     kept: str | None = None
 
 
 def once(
-    repeat: Callable[[str], str] | None = None,
-) -> Callable[[Callable[P, Done]], Callable[P, Response]]:
-    """Make a view of an act; `repeat` writes the answer anew from what was kept of the first."""
+    ctx: Context,
+    act: Callable[[], Done[Any]],
+    usual_status: int,
+    repeat: Callable[[str], str] | None,
+) -> Response:
+    """Answer with what an act does, or did under the same key before.
 
-    def decorate(act: Callable[P, Done]) -> Callable[P, Response]:
-        @wraps(act)
-        def view(*args: P.args, **kwargs: P.kwargs) -> Response:
-            ctx = person_calling()
-            key = _key()
-            if not key:
-                done = act(*args, **kwargs)
-                return write(text_of(done.show()), done.status)
-            kept = idempotency.claim(house(), ctx, key, _digest(ctx))
-            if kept is None:
-                return _carry_out(ctx, key, lambda: act(*args, **kwargs))
-            text = repeat(kept.text) if repeat is not None else kept.text
-            response = write(text, kept.status)
-            response.headers["Idempotent-Replayed"] = "true"
-            return response
-
-        return view
-
-    return decorate
+    `repeat` writes the answer anew from what was kept of the first.
+    """
+    key = _key()
+    if not key:
+        done = act()
+        return write(text_of(done.show()), done.status or usual_status)
+    kept = idempotency.claim(house(), ctx, key, _digest(ctx))
+    if kept is None:
+        return _carry_out(ctx, key, act, usual_status)
+    text = repeat(kept.text) if repeat is not None else kept.text
+    response = write(text, kept.status)
+    response.headers["Idempotent-Replayed"] = "true"
+    return response
 
 
-def _carry_out(ctx: Context, key: str, act: Callable[[], Done]) -> Response:
+def _carry_out(ctx: Context, key: str, act: Callable[[], Done[Any]], usual_status: int) -> Response:
     try:
         done = act()
     except BaseException:
         idempotency.release(house(), ctx, key)
         raise
     # From here on the act stands: whatever fails now must not give the key back.
-    text = text_of(done.show())
+    text, status = text_of(done.show()), done.status or usual_status
     try:
-        idempotency.keep(house(), ctx, key, Kept(done.status, done.kept or text))
+        idempotency.keep(house(), ctx, key, Kept(status, done.kept or text))
     except Unavailable:
         log.warning("the answer of an idempotent request was not kept: a repeat will be refused")
-    return write(text, done.status)
+    return write(text, status)
 
 
 def _key() -> str:

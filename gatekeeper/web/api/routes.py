@@ -23,17 +23,18 @@ from gatekeeper.web.api import (
     routes_me,
 )
 
+NOUNS = (
+    routes_me.noun,
+    routes_catalogue.noun,
+    routes_agreements.noun,
+    routes_applications.noun,
+    routes_grants.noun,
+    routes_links.noun,
+    routes_audit.noun,
+)
 blueprint = Blueprint("api", __name__, url_prefix="/api/v1")
-for part in (
-    routes_me,
-    routes_catalogue,
-    routes_agreements,
-    routes_applications,
-    routes_grants,
-    routes_links,
-    routes_audit,
-):
-    blueprint.register_blueprint(part.blueprint)
+for noun in NOUNS:
+    blueprint.register_blueprint(noun.blueprint)
 
 
 @blueprint.before_request

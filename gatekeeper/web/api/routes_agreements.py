@@ -2,42 +2,41 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Response
-
 from gatekeeper.domain.catalogue import AgreementId
+from gatekeeper.domain.people import Context, Scope
 from gatekeeper.services import agreements
 from gatekeeper.services.agreements import Signing
-from gatekeeper.web.api.exchange import body, caller, query, say
-from gatekeeper.web.api.once import Done, once
+from gatekeeper.web.api.calls import Noun
+from gatekeeper.web.api.once import Done
 from gatekeeper.web.api.present import catalogue as present
-from gatekeeper.web.api.wire import bodies, queries
+from gatekeeper.web.api.wire import answers, bodies
 from gatekeeper.web.api.wire.shapes import parts
 from gatekeeper.web.wiring import house
 
-blueprint = Blueprint("agreements", __name__)
+noun = Noun("agreements", "The terms that models ask: reading the version in force, accepting it.")
 
 
-@blueprint.get("/agreements/<agreement_id>")
-def show_agreement(agreement_id: str) -> Response:
+@noun.get("/agreements/<agreement_id>", scope=None)
+def show_agreement(_ctx: Context, agreement_id: AgreementId) -> answers.Agreement:
     """Return the version in force, clause by clause."""
-    query(queries.NoQuery)
-    caller()
-    return say(present.agreement(agreements.show(house(), AgreementId(agreement_id))))
+    return present.agreement(agreements.show(house(), agreement_id))
 
 
-@blueprint.post("/agreements/<agreement_id>/acceptances")
-@once()
-def accept(agreement_id: str) -> Done:
+@noun.post("/agreements/<agreement_id>/acceptances", scope=Scope.READ, statuses=(201, 200))
+def accept(
+    ctx: Context, agreement_id: AgreementId, sent: bodies.NewAcceptance
+) -> Done[answers.Acceptance]:
     """Accept the version in force: 201, or 200 when it was accepted before.
 
-    Either way every model that this completes and no person decides on is granted.
+    Either way every model that this completes and no person decides on is granted; `model` narrows
+    it to one. Every clause is named, and the name typed is the account's; another `sha256` than
+    that of the version in force is a 409 `terms_outdated`.
     """
-    ctx, sent = caller(), body(bodies.Acceptance)
     made, is_new = agreements.accept(
         house(),
         ctx,
-        AgreementId(agreement_id),
+        agreement_id,
         Signing(sent.sha256, sent.clauses, sent.typed_name),
         parts(sent.model) if sent.model is not None else None,
     )
-    return Done(lambda: present.acceptance(made), 201 if is_new else 200)
+    return Done(lambda: present.acceptance(made), status=201 if is_new else 200)

@@ -4,115 +4,114 @@ from __future__ import annotations
 
 from functools import partial
 
-from flask import Blueprint, Response
-
 from gatekeeper.domain.access import Reason, Refused
-from gatekeeper.domain.applications import ApplicationId
+from gatekeeper.domain.applications import ApplicationId, ApplicationState
 from gatekeeper.domain.errors import NotFound
+from gatekeeper.domain.people import Context, Scope
 from gatekeeper.services import profile
 from gatekeeper.services.applications import decisions, drafts, reading, searching
 from gatekeeper.services.applications.decisions import Decision
 from gatekeeper.services.applications.drafts import Submission, Typed
-from gatekeeper.web.api.exchange import body, caller, person_calling, query, say
-from gatekeeper.web.api.once import Done, once
+from gatekeeper.web.api.calls import Noun
+from gatekeeper.web.api.once import Done
 from gatekeeper.web.api.present import cases as present
 from gatekeeper.web.api.wire import bodies, cases, queries
 from gatekeeper.web.api.wire.answers import Page
 from gatekeeper.web.api.wire.shapes import parts
 from gatekeeper.web.wiring import house
 
-blueprint = Blueprint("applications", __name__)
+noun = Noun("applications", "Asking for models, and deciding: drafts, the queue, the thread.")
 
 
-@blueprint.get("/applications")
-def list_applications() -> Response:
+@noun.get("/applications", fails=(404,))
+def list_applications(ctx: Context, asked: queries.Applications) -> Page[cases.ApplicationRow]:
     """Return the queue to staff and to everybody else their own applications."""
-    asked = query(queries.Applications)
     if asked.mine:
-        return say(_own(asked))
+        return _own(ctx, asked)
     try:
-        return say(_queue(asked))
+        return _queue(ctx, asked)
     except Refused as refused:
         asks_for_queue = asked.mine is False or asked.assignee or asked.older_than is not None
         if refused.reason is not Reason.WRONG_SCOPE or asks_for_queue:
             raise
-    return say(_own(asked))
+    return _own(ctx, asked)
 
 
-@blueprint.post("/applications")
-@once()
-def start() -> Done:
-    """Begin a draft (201)."""
-    ctx, sent = caller(), body(bodies.NewApplication)
+@noun.post("/applications", scope=Scope.READ, statuses=(201,), fails=(404, 410))
+def start(ctx: Context, sent: bodies.NewApplication) -> Done[cases.Application]:
+    """Begin a draft; it may be incomplete until it is submitted."""
     typed = Typed(sent.purpose, bodies.written(sent.answers), sent.public_summary)
     draft = drafts.start(house(), ctx, [parts(name) for name in sent.models], typed)
-    return Done(partial(_show, draft.application_id), 201)
+    return Done(partial(_show, ctx, draft.application_id))
 
 
-@blueprint.get("/applications/<application_id>")
-def show_application(application_id: str) -> Response:
+@noun.get("/applications/<application_id>")
+def show_application(ctx: Context, application_id: ApplicationId) -> cases.Application:
     """Return one case to its lead, or to staff around its models."""
-    query(queries.NoQuery)
-    return say(_show(ApplicationId(application_id)))
+    return _show(ctx, application_id)
 
 
-@blueprint.patch("/applications/<application_id>")
-def change(application_id: str) -> Response:
+@noun.patch("/applications/<application_id>", scope=Scope.READ, fails=(409,))
+def change(
+    ctx: Context, application_id: ApplicationId, sent: bodies.ChangedApplication
+) -> cases.Application:
     """Save what was typed into a draft, or after a question; nothing is sent by it."""
-    case, ctx, sent = (
-        ApplicationId(application_id),
-        person_calling(),
-        body(bodies.ChangedApplication),
-    )
     typed = Typed(sent.purpose, bodies.written(sent.answers), sent.public_summary)
-    drafts.save(house(), ctx, case, typed, sent.version)
-    return say(_show(case))
+    drafts.save(house(), ctx, application_id, typed, sent.version)
+    return _show(ctx, application_id)
 
 
-@blueprint.post("/applications/<application_id>/submit")
-@once()
-def submit(application_id: str) -> Done:
-    """Send the draft, or the answer to a question, to the reviewers."""
-    case, ctx, sent = ApplicationId(application_id), caller(), body(bodies.Seen)
-    drafts.submit(house(), ctx, case, Submission(sent.version))
-    return Done(partial(_show, case))
+@noun.post("/applications/<application_id>/submit", scope=Scope.READ)
+def submit(
+    ctx: Context, application_id: ApplicationId, sent: bodies.Submission
+) -> Done[cases.Application]:
+    """Send the draft, or the answer to a question, to the reviewers.
+
+    `message` stands in the thread, for both sides. The terms are accepted before, by themselves.
+    """
+    drafts.submit(house(), ctx, application_id, Submission(sent.version, message=sent.message))
+    return Done(partial(_show, ctx, application_id))
 
 
-@blueprint.post("/applications/<application_id>/withdraw")
-@once()
-def withdraw(application_id: str) -> Done:
+@noun.post("/applications/<application_id>/withdraw", scope=Scope.READ)
+def withdraw(
+    ctx: Context, application_id: ApplicationId, sent: bodies.Seen
+) -> Done[cases.Application]:
     """Take an application back; a draft is discarded and shown for the last time."""
-    case, ctx, sent = ApplicationId(application_id), caller(), body(bodies.Seen)
-    before = _show(case)
-    withdrawn = drafts.withdraw(house(), ctx, case, sent.version)
+    before = _show(ctx, application_id)
+    withdrawn = drafts.withdraw(house(), ctx, application_id, sent.version)
     if withdrawn is not None:
-        return Done(partial(_show, case))
-    return Done(lambda: before.model_copy(update={"state": "withdrawn", "commands": ()}))
+        return Done(partial(_show, ctx, application_id))
+    gone = {"state": ApplicationState.WITHDRAWN, "commands": ()}
+    return Done(lambda: before.model_copy(update=gone))
 
 
-@blueprint.post("/applications/<application_id>/claim")
-@once()
-def claim(application_id: str) -> Done:
+@noun.post("/applications/<application_id>/claim", scope=Scope.REVIEW)
+def claim(
+    ctx: Context, application_id: ApplicationId, sent: bodies.Seen
+) -> Done[cases.Application]:
     """Become the assignee."""
-    case, ctx, sent = ApplicationId(application_id), caller(), body(bodies.Seen)
-    decisions.claim(house(), ctx, case, sent.version)
-    return Done(partial(_show, case))
+    decisions.claim(house(), ctx, application_id, sent.version)
+    return Done(partial(_show, ctx, application_id))
 
 
-@blueprint.post("/applications/<application_id>/messages")
-@once()
-def post_message(application_id: str) -> Done:
-    """Write in the thread (201); `internal` is a note for staff alone."""
-    case, ctx, sent = ApplicationId(application_id), caller(), body(bodies.NewMessage)
-    decisions.post_message(house(), ctx, case, sent.text, internal=sent.internal)
-    return Done(partial(_show, case), 201)
+@noun.post("/applications/<application_id>/messages", scope=Scope.READ, statuses=(201,))
+def post_message(
+    ctx: Context, application_id: ApplicationId, sent: bodies.NewMessage
+) -> Done[cases.Application]:
+    """Write in the thread; `internal` is a note for staff alone.
+
+    The lead writes through any token, staff through one for review.
+    """
+    decisions.post_message(house(), ctx, application_id, sent.text, internal=sent.internal)
+    return Done(partial(_show, ctx, application_id))
 
 
-@blueprint.post("/applications/<application_id>/decisions")
-@once()
-def decide(application_id: str) -> Done:
+@noun.post("/applications/<application_id>/decisions", scope=Scope.REVIEW)
+def decide(
+    ctx: Context, application_id: ApplicationId, sent: bodies.NewDecision
+) -> Done[cases.Application]:
     """Approve, reject, ask, or return a case; a stale version is a conflict."""
-    case, ctx, sent = ApplicationId(application_id), caller(), body(bodies.NewDecision)
     outcome, after_on = sent.way_back
     decision = Decision(
         verdict=sent.verdict,
@@ -125,13 +124,12 @@ def decide(application_id: str) -> Done:
         override_note=sent.override_note,
         fields=sent.fields,
     )
-    decisions.decide(house(), ctx, case, decision)
-    return Done(partial(_show, case))
+    decisions.decide(house(), ctx, application_id, decision)
+    return Done(partial(_show, ctx, application_id))
 
 
-def _show(case: ApplicationId) -> cases.Application:
+def _show(ctx: Context, case: ApplicationId) -> cases.Application:
     """Show a case as it stands, or the caller's own draft of that id."""
-    ctx = caller()
     try:
         return present.case(reading.open_case(house(), ctx, case))
     except NotFound:
@@ -139,7 +137,7 @@ def _show(case: ApplicationId) -> cases.Application:
         return present.draft(draft, models, profile.show(house(), ctx).person)
 
 
-def _queue(asked: queries.Applications) -> Page[cases.ApplicationRow]:
+def _queue(ctx: Context, asked: queries.Applications) -> Page[cases.ApplicationRow]:
     wanted = searching.Wanted(
         states=asked.state,
         assignee=asked.assignee,
@@ -148,7 +146,7 @@ def _queue(asked: queries.Applications) -> Page[cases.ApplicationRow]:
         after=asked.after,
         limit=asked.limit,
     )
-    rows, place = searching.search(house(), caller(), wanted)
+    rows, place = searching.search(house(), ctx, wanted)
     items = [
         present.row(
             r.application, r.models, r.lead, {r.assignee.id: r.assignee} if r.assignee else {}
@@ -159,10 +157,10 @@ def _queue(asked: queries.Applications) -> Page[cases.ApplicationRow]:
     return Page[cases.ApplicationRow](items=tuple(items), next=cursor)
 
 
-def _own(asked: queries.Applications) -> Page[cases.ApplicationRow]:
+def _own(ctx: Context, asked: queries.Applications) -> Page[cases.ApplicationRow]:
     """Return the caller's drafts and applications: few enough for one page."""
-    me = profile.show(house(), caller()).person
-    mine = reading.mine(house(), caller())
+    me = profile.show(house(), ctx).person
+    mine = reading.mine(house(), ctx)
     models = mine.models
     rows = [
         *(present.draft_row(d, [models[m] for m in d.models], me) for d in mine.drafts),

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Response
-
 from gatekeeper.domain.ledger import EntryFilter
+from gatekeeper.domain.people import Context
 from gatekeeper.services import audit
-from gatekeeper.web.api.exchange import caller, query, say
+from gatekeeper.web.api.calls import Noun
 from gatekeeper.web.api.present import cases as present
 from gatekeeper.web.api.wire import cases, queries
 from gatekeeper.web.api.wire.answers import Page
 from gatekeeper.web.wiring import house
 
-blueprint = Blueprint("audit", __name__, url_prefix="/audit")
+noun = Noun("audit", "The ledger: what happened, in the order it became true.")
 
 
-@blueprint.get("/entries")
-def list_entries() -> Response:
-    """Return entries, newest first, a page at a time."""
-    asked = query(queries.Entries)
+@noun.get("/audit/entries")
+def list_entries(ctx: Context, asked: queries.Entries) -> Page[cases.Entry]:
+    """Return entries, newest first, a page at a time.
+
+    Compliance and administrators see all of them through a token for review; everybody else sees
+    those about themselves.
+    """
     want = EntryFilter(
         kinds=asked.kind,
         since=asked.since,
@@ -26,9 +28,8 @@ def list_entries() -> Response:
         before=asked.before,
         limit=asked.limit,
     )
-    found = audit.entries(house(), caller(), want, person=asked.person, model=asked.model or "")
-    page = Page[cases.Entry](
+    found = audit.entries(house(), ctx, want, person=asked.person, model=asked.model or "")
+    return Page[cases.Entry](
         items=tuple(present.entry(e, found.people) for e in found.entries),
         next=str(found.before) if found.before is not None else None,
     )
-    return say(page)

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Response
-
+from gatekeeper.domain.people import Context
 from gatekeeper.services import profile
-from gatekeeper.web.api.exchange import caller, query, say
+from gatekeeper.web.api.calls import Noun
 from gatekeeper.web.api.present import catalogue as present
-from gatekeeper.web.api.wire import queries
+from gatekeeper.web.api.wire import answers
 from gatekeeper.web.wiring import house
 
-blueprint = Blueprint("me", __name__)
+noun = Noun("me", "Who calls, and what their token may do.")
 
 
-@blueprint.get("/me")
-def show_me() -> Response:
+@noun.get("/me")
+def show_me(ctx: Context) -> answers.Me:
     """Return the caller's account, roles, and what their token may do."""
-    query(queries.NoQuery)
-    return say(present.me(profile.show(house(), caller())))
+    return present.me(profile.show(house(), ctx))

@@ -30,7 +30,7 @@ def _check_outcome(text: str) -> str:
     return text
 
 
-class Acceptance(Body):
+class NewAcceptance(Body):
     """The terms a person accepts: digest of the text shown, clauses ticked, name typed."""
 
     sha256: Annotated[Line, StringConstraints(max_length=128)]
@@ -61,6 +61,12 @@ class Seen(Body):
     """The version of the application that was looked at."""
 
     version: Version
+
+
+class Submission(Seen):
+    """The version that was looked at, and a message to the reviewers that goes with it."""
+
+    message: Prose = ""
 
 
 class NewMessage(Body):
