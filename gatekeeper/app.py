@@ -228,6 +228,7 @@ def create_app(
         metrics=metrics,
         metrics_token=settings.metrics.token.get_secret_value(),
         metrics_on_loopback=settings.is_loopback,
+        api_document=api.document(),
     )
     watch.install(app)
     identity.install(app)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from flask import current_app, g
 
@@ -18,7 +19,10 @@ _KEY = "gatekeeper"
 
 @dataclass(frozen=True, slots=True)
 class Wiring:
-    """What app.py hands to the web room: the House, the maker of Contexts, and the caps."""
+    """What app.py hands to the web room: the House, the maker of Contexts, and the caps.
+
+    `api_document` is the OpenAPI document of the JSON API, which its reference page reads too.
+    """
 
     house: House
     context: Callable[[Actor, str], Context]
@@ -28,6 +32,7 @@ class Wiring:
     # Who may read /metrics: who has this token, or, without one and only then, this machine.
     metrics_token: str
     metrics_on_loopback: bool
+    api_document: Mapping[str, Any]
 
 
 class DownloadSlots:

@@ -77,7 +77,15 @@ MACHINES: Doors = {
 }
 
 API: Doors = {
+    ("api.document.show_document", "GET"): (api("/openapi.json", EVERYBODY),),
     ("api.me.show_me", "GET"): (api("/me", SIGNED_IN),),
+    ("api.me.list_tokens", "GET"): (api("/me/tokens", SIGNED_IN),),
+    ("api.me.revoke_token", "POST"): (
+        api("/me/tokens/{token}/revoke", frozenset({"researcher"}), json={}),
+    ),
+    ("api.me.list_sessions", "GET"): (api("/me/sessions", SIGNED_IN),),
+    ("api.me.end_session", "POST"): (api("/me/sessions/not-mine/end", NOBODY, json={}),),
+    ("api.me.end_sessions", "POST"): (api("/me/sessions/end", SIGNED_IN, json={}),),
     ("api.catalogue.list_releases", "GET"): (api("/releases", EVERYBODY),),
     ("api.catalogue.show_release", "GET"): (
         api("/releases/northfield/lyra", EVERYBODY),
@@ -88,6 +96,12 @@ API: Doors = {
         api("/models/{t3}", EVERYBODY),
         api("/models/{t5}", EVERYBODY),
         api("/models/{hidden}", INSIDERS),
+    ),
+    ("api.catalogue.set_form", "POST"): (
+        api("/models/{t3}/form", frozenset({"owner"}), json={"form": None, "seen": None},
+            passes=MET),
+        api("/models/{hidden}/form", frozenset({"owner"}), json={"form": None, "seen": None},
+            passes=MET),
     ),
     ("api.catalogue.list_files", "GET"): (
         api("/models/{t3}/revisions/main/files", EVERYBODY),

@@ -79,6 +79,8 @@ DOORS: Mapping[str, Sequence[tuple[str, str]]] = {
     "dev.mail": (("", "/dev/mail"),),
     "files.signed_file": (("", "{link}"),),
     "api.me.show_me": (("handler", f"{_V1}/me"),),
+    "api.me.list_tokens": (("researcher", f"{_V1}/me/tokens"),),
+    "api.me.list_sessions": (("researcher", f"{_V1}/me/sessions"),),
     "api.catalogue.list_releases": (
         ("", f"{_V1}/releases"), ("researcher", f"{_V1}/releases"), ("owner", f"{_V1}/releases"),
     ),
@@ -125,7 +127,7 @@ WITHOUT = {
     "machines.healthz", "machines.readyz", "machines.robots", "static", "account.register",
     "account.register_first_admin", "account.ask_reset", "account.reset", "account.sign_in",
     "account.verify", "hub.agent_harnesses", "hub.no_such_repository", "hub.not_spoken",
-    "hub.telemetry",
+    "hub.telemetry", "api.document.show_document",
 }  # fmt: skip
 
 Counts = Mapping[tuple[str, str], int]

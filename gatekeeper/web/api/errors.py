@@ -11,7 +11,6 @@ from http import HTTPStatus
 from typing import Any
 
 from flask import Response
-from flask_limiter import RateLimitExceeded
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from gatekeeper.domain.access import Reason, Refused
@@ -29,28 +28,28 @@ from gatekeeper.domain.errors import (
     Unavailable,
 )
 from gatekeeper.web import wording
-from gatekeeper.web.api.wire.problems import FieldProblem, NextStep, Problem
+from gatekeeper.web.api.wire.problems import Fault, FieldProblem, NextStep, Problem
 
 _REFUSED = {Reason.NO_ACCOUNT: 401, Reason.NOT_VISIBLE: 404, Reason.MODEL_WITHDRAWN: 410}
-_STEPS: Mapping[str, NextStep] = {
-    "no_account": NextStep(
+_STEPS: Mapping[Reason | Fault, NextStep] = {
+    Reason.NO_ACCOUNT: NextStep(
         text="Register or sign in, make an access token on your account page, and send it as "
         "`Authorization: Bearer gk_...`.",
         page="/account",
     ),
-    "token_invalid": NextStep(text="Make a new access token.", page="/account"),
-    "wrong_scope": NextStep(
+    Fault.TOKEN_INVALID: NextStep(text="Make a new access token.", page="/account"),
+    Reason.WRONG_SCOPE: NextStep(
         text="Use a token with the scope it needs, or ask for the role.", page="/account"
     ),
-    "terms_outdated": NextStep(text="Read the version in force and accept that one."),
-    "invalid": NextStep(text="Mend what `errors` names and send it again."),
-    "bad_request": NextStep(text="Mend the request and send it again."),
-    "not_found": NextStep(text="Look in the catalogue.", page="/"),
-    "conflict": NextStep(text="Read how it stands now, then decide again."),
-    "too_large": NextStep(text="Send less."),
-    "rate_limited": NextStep(text="Wait as long as Retry-After says."),
-    "busy": NextStep(text="Wait as long as Retry-After says and send it again."),
-    "unavailable": NextStep(text="Wait, look how it stands, and send it again."),
+    Reason.TERMS_OUTDATED: NextStep(text="Read the version in force and accept that one."),
+    Fault.INVALID: NextStep(text="Mend what `errors` names and send it again."),
+    Fault.BAD_REQUEST: NextStep(text="Mend the request and send it again."),
+    Fault.NOT_FOUND: NextStep(text="Look in the catalogue.", page="/"),
+    Fault.CONFLICT: NextStep(text="Read how it stands now, then decide again."),
+    Fault.TOO_LARGE: NextStep(text="Send less."),
+    Fault.RATE_LIMITED: NextStep(text="Wait as long as Retry-After says."),
+    Fault.BUSY: NextStep(text="Wait as long as Retry-After says and send it again."),
+    Fault.UNAVAILABLE: NextStep(text="Wait, look how it stands, and send it again."),
 }
 
 
@@ -67,12 +66,10 @@ def answer(error: Exception) -> Response:
         content_type="application/problem+json",
     )
     if told.status == 401:
-        why = ' error="invalid_token"' if told.code == "token_invalid" else ""
+        why = ' error="invalid_token"' if told.code is Fault.TOKEN_INVALID else ""
         response.headers["WWW-Authenticate"] = f'Bearer realm="gatekeeper"{why and "," + why}'
     if isinstance(error, Busy):
         response.headers["Retry-After"] = str(error.retry_after_seconds)
-    if isinstance(error, RateLimitExceeded):
-        response.headers["Retry-After"] = str(error.limit.limit.get_expiry())
     if isinstance(error, MethodNotAllowed):
         response.headers["Allow"] = ", ".join(error.valid_methods or ())
     return response
@@ -84,7 +81,7 @@ def _problem(error: Exception) -> Problem:
 
 
 def _tell(
-    status: int, code: str, detail: str, step: NextStep | None = None, **more: Any
+    status: int, code: Reason | Fault, detail: str, step: NextStep | None = None, **more: Any
 ) -> Problem:
     return Problem(
         title=HTTPStatus(status).phrase,
@@ -107,17 +104,17 @@ def _refused(error: Refused) -> Problem:
 def _invalid(error: Invalid) -> Problem:
     errors = tuple(FieldProblem(field=e.field, detail=e.detail) for e in error.errors)
     detail = "; ".join(f"{e.field}: {e.detail}" for e in errors[:3])
-    return _tell(422, "invalid", detail, errors=errors)
+    return _tell(422, Fault.INVALID, detail, errors=errors)
 
 
 def _conflict(error: Conflict) -> Problem:
     state, version = error.state or None, error.version or None
-    return _tell(409, "conflict", str(error), state=state, version=version)
+    return _tell(409, Fault.CONFLICT, str(error), state=state, version=version)
 
 
 def _not_allowed(error: NotAllowed) -> Problem:
     step = NextStep(text="Leave it to a colleague.") if error.guard in _OTHERS_DECIDE else None
-    return _tell(403, "wrong_scope", f"{error} ({error.guard})", step)
+    return _tell(403, Reason.WRONG_SCOPE, f"{error} ({error.guard})", step)
 
 
 def _bad_link(error: BadLink) -> Problem:
@@ -127,30 +124,32 @@ def _bad_link(error: BadLink) -> Problem:
 
 def _http(error: HTTPException) -> Problem:
     status = error.code or 500
-    codes = {404: "not_found", 413: "too_large", 429: "rate_limited"}
+    codes = {404: Fault.NOT_FOUND, 413: Fault.TOO_LARGE, 429: Fault.RATE_LIMITED}
     if status >= 500:
         return _unforeseen(error)
     detail = _NO_ADDRESS if status == 404 else error.description or HTTPStatus(status).phrase
-    return _tell(status, codes.get(status, "bad_request"), detail)
+    return _tell(status, codes.get(status, Fault.BAD_REQUEST), detail)
 
 
 def _unforeseen(_error: Exception) -> Problem:
-    return _tell(500, "unavailable", "Something went wrong on our side; it was written down.")
+    return _tell(500, Fault.UNAVAILABLE, "Something went wrong on our side; it was written down.")
 
 
 _NO_ADDRESS = "there is nothing at this address"
 _TABLE: Mapping[type[BaseException], Callable[[Any], Problem]] = {
     Refused: _refused,
     Invalid: _invalid,
-    NotFound: lambda error: _tell(404, "not_found", str(error)),
+    NotFound: lambda error: _tell(404, Fault.NOT_FOUND, str(error)),
     NotAllowed: _not_allowed,
     Conflict: _conflict,
-    TermsOutdated: lambda error: _tell(409, "terms_outdated", str(error), sha256=error.sha256),
-    BadCredentials: lambda error: _tell(401, "token_invalid", str(error)),
+    TermsOutdated: lambda error: _tell(409, Reason.TERMS_OUTDATED, str(error), sha256=error.sha256),
+    BadCredentials: lambda error: _tell(401, Fault.TOKEN_INVALID, str(error)),
     BadLink: _bad_link,
-    TooLarge: lambda error: _tell(413, "too_large", str(error)),
-    Busy: lambda error: _tell(503, "busy", str(error)),
-    Unavailable: lambda error: _tell(503, "unavailable", str(error)),
-    IntegrityBroken: lambda _: _tell(503, "unavailable", "What was stored cannot be read back."),
+    TooLarge: lambda error: _tell(413, Fault.TOO_LARGE, str(error)),
+    Busy: lambda error: _tell(503, Fault.BUSY, str(error)),
+    Unavailable: lambda error: _tell(503, Fault.UNAVAILABLE, str(error)),
+    IntegrityBroken: lambda _: _tell(
+        503, Fault.UNAVAILABLE, "What was stored cannot be read back."
+    ),
     HTTPException: _http,
 }

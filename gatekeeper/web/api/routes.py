@@ -1,27 +1,34 @@
 """Every call of the JSON API v1: one module a noun, each call a thin caller of one service verb.
 
-Every button of a page has its twin here, and both call the same verb. Not here: the OpenAPI
-document, and proofs and checkpoints of the ledger.
+Every button of a page has its twin here, and both call the same verb; which pages have none, and
+why, stands in docs/api.md. Not here: proofs and checkpoints of the ledger.
 """
 
 from __future__ import annotations
 
+import math
 import unicodedata
+from collections.abc import Mapping
+from typing import Any
 
-from flask import Blueprint, Flask, request
-from flask_limiter import Limiter
+from flask import Blueprint, Flask, Response, g, request
+from flask_limiter import Limiter, RateLimitExceeded
 from flask_limiter.util import get_remote_address
 from werkzeug.exceptions import NotFound
 
+from gatekeeper.domain.people import ANONYMOUS
 from gatekeeper.web.api import (
+    openapi,
     routes_agreements,
     routes_applications,
     routes_audit,
     routes_catalogue,
+    routes_document,
     routes_grants,
     routes_links,
     routes_me,
 )
+from gatekeeper.web.wiring import new_context
 
 NOUNS = (
     routes_me.noun,
@@ -31,10 +38,17 @@ NOUNS = (
     routes_grants.noun,
     routes_links.noun,
     routes_audit.noun,
+    routes_document.noun,
 )
-blueprint = Blueprint("api", __name__, url_prefix="/api/v1")
+PREFIX = "/api/v1"
+blueprint = Blueprint("api", __name__, url_prefix=PREFIX)
 for noun in NOUNS:
     blueprint.register_blueprint(noun.blueprint)
+
+
+def document() -> Mapping[str, Any]:
+    """Return the OpenAPI document of every call."""
+    return openapi.write(PREFIX, NOUNS)
 
 
 @blueprint.before_request
@@ -46,7 +60,10 @@ def refuse_unspeakable_names() -> None:
 
 
 def install(app: Flask, limit: str) -> None:
-    """Put the API into the application; `limit` counts every call of one address together."""
+    """Put the API into the application; `limit` counts every call of one address together.
+
+    Every answer says how many are left; Flask-Limiter would put Retry-After on each of them, too.
+    """
     app.register_blueprint(blueprint)
     limiter = Limiter(get_remote_address, app=app)
     app.extensions["gatekeeper-api-limiter"] = limiter  # its wrappers hold it weakly
@@ -57,5 +74,32 @@ def install(app: Flask, limit: str) -> None:
 
     @app.before_request
     def count_calls() -> None:
-        if request.path.startswith("/api/v1/"):
-            count()
+        if request.path.startswith(f"{PREFIX}/"):
+            try:
+                count()
+            except RateLimitExceeded:
+                g.api_limit = _told(limiter) | {"Retry-After": _wait(limiter)}
+                raise
+            g.api_limit = _told(limiter)
+
+    @app.after_request
+    def tell_limit(response: Response) -> Response:
+        response.headers.update(g.get("api_limit", {}))
+        return response
+
+
+def _told(limiter: Limiter) -> dict[str, str]:
+    now = limiter.current_limit
+    if now is None:
+        return {}
+    return {
+        "X-RateLimit-Limit": str(now.limit.amount),
+        "X-RateLimit-Remaining": str(max(0, now.remaining)),
+        "X-RateLimit-Reset": str(now.reset_at),
+    }
+
+
+def _wait(limiter: Limiter) -> str:
+    now, reached = new_context(ANONYMOUS).now, limiter.current_limit
+    seconds = math.ceil(reached.reset_at - now.timestamp()) if reached is not None else 1
+    return str(max(1, seconds))

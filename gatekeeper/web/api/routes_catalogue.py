@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from gatekeeper.domain.people import Context
+from gatekeeper.domain.people import Context, Scope
 from gatekeeper.services import catalogue, contents
+from gatekeeper.services.publishing import models
 from gatekeeper.web.api.calls import Noun
+from gatekeeper.web.api.once import Done
 from gatekeeper.web.api.present import catalogue as present
-from gatekeeper.web.api.wire import answers, queries
+from gatekeeper.web.api.wire import answers, bodies, queries
 from gatekeeper.web.api.wire.answers import Page
 from gatekeeper.web.api.wire.shapes import parts
 from gatekeeper.web.wiring import house
@@ -52,6 +54,18 @@ def list_models(ctx: Context, asked: queries.Models) -> Page[answers.ModelRow]:
 def show_model(ctx: Context, owner: str, name: str) -> answers.Model:
     """Return one model: what it asks of the caller, and the files of its main branch."""
     return present.model(catalogue.model(house(), ctx, owner, name))
+
+
+@noun.post("/models/<owner>/<name>/form", scope=Scope.WRITE)
+def set_form(ctx: Context, owner: str, name: str, sent: bodies.ChangedForm) -> Done[answers.Model]:
+    """Let a model ask another form from now on, or none; for owners and publishers.
+
+    What was submitted keeps the form it answered. When another form is in force than the one
+    `seen`, it is a 409.
+    """
+    catalogue.find(house(), ctx, owner, name)  # what is hidden from the caller is a 404
+    models.set_form(house(), ctx, (owner, name), sent.typed, sent.seen)
+    return Done(lambda: show_model(ctx, owner, name))
 
 
 @noun.get("/models/<owner>/<name>/revisions/<segment:revision>/files", scope=None)

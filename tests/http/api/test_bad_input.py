@@ -333,5 +333,20 @@ def test_too_many_calls_of_one_address_wait(site: Site, world: World) -> None:
     ]
     assert [response.status_code for response in calls] == [401, 200, 200, 429]
     assert calls[-1].get_json()["code"] == "rate_limited"
-    assert int(calls[-1].headers["Retry-After"]) == 60
-    assert app.test_client().get("/healthz").status_code == 200
+    assert 1 <= int(calls[-1].headers["Retry-After"]) <= 61
+    left = [int(response.headers["X-RateLimit-Remaining"]) for response in calls]
+    assert left == [2, 1, 0, 0]
+    assert {response.headers["X-RateLimit-Limit"] for response in calls} == {"3"}
+    ends = int(calls[0].headers["X-RateLimit-Reset"])
+    assert {int(response.headers["X-RateLimit-Reset"]) for response in calls} == {ends}
+    assert not any("Retry-After" in response.headers for response in calls[:3])
+    for path in ("/healthz", "/api/models"):
+        other = app.test_client().get(path)
+        assert other.status_code == 200
+        assert "X-RateLimit-Limit" not in other.headers
+
+
+def test_an_api_that_counts_nobody_promises_no_number(client: FlaskClient) -> None:
+    answer = client.get("/api/v1/models")
+    assert answer.status_code == 200
+    assert "X-RateLimit-Limit" not in answer.headers

@@ -130,7 +130,9 @@ def entry(found: ledger.Entry, everybody: People) -> a.Entry:
         kind=found.kind,
         at=found.at,
         actor=a.EntryActor(
-            kind=found.actor_kind, id=found.actor_id, name=actor.name if actor else None
+            kind=people.ActorKind(found.actor_kind),
+            id=found.actor_id,
+            name=actor.name if actor else None,
         ),
         data=found.data,
     )

@@ -1,4 +1,4 @@
-"""Releases, models, agreements and the caller's account as the API shows them."""
+"""Releases, models and agreements as the API shows them."""
 
 from __future__ import annotations
 
@@ -7,41 +7,12 @@ from collections.abc import Iterable
 from gatekeeper.domain import agreements as terms
 from gatekeeper.domain import catalogue, forms
 from gatekeeper.domain.agreements import TermsState
-from gatekeeper.domain.people import Scope
 from gatekeeper.services.access import Judged, refusal
 from gatekeeper.services.catalogue import ModelView, ReleaseView
 from gatekeeper.services.contents import Contents
-from gatekeeper.services.people import may_act
-from gatekeeper.services.profile import Profile
 from gatekeeper.web import wording
 from gatekeeper.web.api.wire import answers as a
 from gatekeeper.web.api.wire.problems import NextStep
-
-
-def me(profile: Profile) -> a.Me:
-    """Show who calls."""
-    person, token = profile.person, profile.token
-    scope = token.scope if token is not None else None
-    return a.Me(
-        person=a.Account(
-            id=person.id,
-            username=person.username,
-            name=person.name,
-            email=person.email,
-            affiliation=person.affiliation,
-            verified=person.is_verified,
-        ),
-        roles=a.Roles(
-            site=tuple(sorted(person.site_roles)),
-            namespaces={name: tuple(sorted(roles)) for name, roles in profile.roles.items()},
-        ),
-        scopes=tuple(s for s in Scope if may_act(scope, s)),
-        token=a.Token(
-            name=token.name, scope=token.scope, hint=token.hint, expires_at=token.expires_at
-        )
-        if token is not None
-        else None,
-    )
 
 
 def access(judged: Judged) -> a.Access:
@@ -82,7 +53,7 @@ def model(view: ModelView) -> a.Model:
             for c in view.judged.verdict.clauses
         ),
         agreements=tuple(_asked(agreement, view.judged) for agreement in view.agreements),
-        form=form(view.form) if view.form is not None else None,
+        form=form(view.form, view.judged.model.form_sha256) if view.form is not None else None,
         revision=view.revision.id if view.revision is not None else None,
         refs=tuple(a.Ref(kind=r.kind, name=r.name, revision=r.revision_id) for r in view.refs),
         files=files(view.files),
@@ -101,7 +72,7 @@ def files(found: Iterable[catalogue.File]) -> tuple[a.File, ...]:
     return tuple(a.File(path=f.path, size_bytes=f.size_bytes, sha256=f.sha256) for f in found)
 
 
-def form(found: forms.Form) -> a.Form:
+def form(found: forms.Form, sha256: str | None) -> a.Form:
     """Show the questions of a form."""
     fields = tuple(
         a.FormField(
@@ -115,7 +86,7 @@ def form(found: forms.Form) -> a.Form:
         )
         for f in found.fields
     )
-    return a.Form(title=found.title, intro=found.intro, fields=fields)
+    return a.Form(title=found.title, intro=found.intro, fields=fields, sha256=sha256)
 
 
 def release_row(view: ReleaseView) -> a.ReleaseRow:

@@ -7,8 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
+from pydantic import ConfigDict
+
+from gatekeeper.domain.access import ClauseState, Reason
+from gatekeeper.domain.agreements import Change
+from gatekeeper.domain.catalogue import RefKind, Visibility
+from gatekeeper.domain.forms import FieldType
+from gatekeeper.domain.people import Role, Scope, SiteRole
 from gatekeeper.services.publishing.folder import ReleaseContent
 from gatekeeper.web.api.wire.problems import NextStep
 from gatekeeper.web.api.wire.shapes import Answer
@@ -31,6 +38,16 @@ class Person(Answer):
     name: str
 
 
+class Document(Answer):
+    """An OpenAPI 3.1 document."""
+
+    model_config = ConfigDict(extra="allow")
+
+    openapi: str
+    info: Mapping[str, Any]
+    paths: Mapping[str, Any]
+
+
 # --- me
 
 
@@ -45,16 +62,35 @@ class Account(Person):
 class Roles(Answer):
     """What the caller may be: for the whole site, and by namespace."""
 
-    site: tuple[str, ...]
-    namespaces: Mapping[str, tuple[str, ...]]
+    site: tuple[SiteRole, ...]
+    namespaces: Mapping[str, tuple[Role, ...]]
 
 
 class Token(Answer):
-    """The access token the call was made with."""
+    """An access token; `hint` is the end of its text, which nobody is shown twice."""
 
+    id: str
     name: str
-    scope: str
+    scope: Scope
     hint: str
+    expires_at: datetime
+
+
+class TokenRow(Token):
+    """An access token in a list; one that has expired or was revoked opens nothing."""
+
+    created_at: datetime
+    last_used_at: datetime | None
+    revoked_at: datetime | None
+
+
+class Session(Answer):
+    """A browser that is signed in; its `id` opens nothing."""
+
+    id: str
+    user_agent: str
+    created_at: datetime
+    seen_at: datetime
     expires_at: datetime
 
 
@@ -63,7 +99,7 @@ class Me(Answer):
 
     person: Account
     roles: Roles
-    scopes: tuple[str, ...]
+    scopes: tuple[Scope, ...]
     token: Token | None
 
 
@@ -75,7 +111,7 @@ class Clause(Answer):
 
     requirement: str
     title: str
-    state: str
+    state: ClauseState
     detail: str
 
 
@@ -83,7 +119,7 @@ class Access(Answer):
     """Whether the caller may fetch; if not, the first reason and what to do about it."""
 
     allowed: bool
-    reason: str | None
+    reason: Reason | None
     detail: str
     next_step: NextStep | None
 
@@ -102,7 +138,7 @@ class FormField(Answer):
     """One question of an application form."""
 
     name: str
-    type: str
+    type: FieldType
     label: str
     help: str
     required: bool
@@ -111,11 +147,12 @@ class FormField(Answer):
 
 
 class Form(Answer):
-    """The questions a model's owner asks."""
+    """The questions a model's owner asks; `sha256` names exactly these."""
 
     title: str
     intro: str
     fields: tuple[FormField, ...]
+    sha256: str | None
 
 
 class File(Answer):
@@ -135,7 +172,7 @@ class ModelRow(Answer):
     tier: str
     tier_word: str
     gated: bool
-    visibility: str
+    visibility: Visibility
     changed_at: datetime
     access: Access
 
@@ -143,7 +180,7 @@ class ModelRow(Answer):
 class Ref(Answer):
     """A branch or a tag."""
 
-    kind: str
+    kind: RefKind
     name: str
     revision: str
 
@@ -207,7 +244,7 @@ class Agreement(Answer):
     title: str
     intro: str
     sha256: str
-    change: str
+    change: Change
     published_at: datetime
     clauses: tuple[TermsClause, ...]
 

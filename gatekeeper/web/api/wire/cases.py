@@ -6,6 +6,10 @@ from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Any
 
+from gatekeeper.domain.applications import ApplicationState, Command, RejectReason
+from gatekeeper.domain.grants import EndReason, GrantState
+from gatekeeper.domain.people import ActorKind
+from gatekeeper.services.applications.reading import CheckState
 from gatekeeper.web.api.wire.answers import Person
 from gatekeeper.web.api.wire.shapes import Answer
 
@@ -39,7 +43,7 @@ class Check(Answer):
     """One signal for the reviewer."""
 
     title: str
-    state: str
+    state: CheckState
     detail: str
 
 
@@ -55,7 +59,7 @@ class ApplicationRow(Answer):
     """An application in a list."""
 
     id: str
-    state: str
+    state: ApplicationState
     version: int
     models: tuple[str, ...]
     lead: Lead
@@ -80,9 +84,9 @@ class Application(ApplicationRow):
     draft: Unsent | None
     approvals_needed: int
     ends_on: date | None
-    reason: str | None
+    reason: RejectReason | None
     outcome: str | None
-    commands: tuple[str, ...]
+    commands: tuple[Command, ...]
     grants: tuple[str, ...]
     checks: tuple[Check, ...] | None
 
@@ -94,8 +98,8 @@ class Grant(Answer):
     person: Person
     models: tuple[str, ...]
     purpose: str
-    state: str
-    reason: str | None
+    state: GrantState
+    reason: EndReason | None
     application: str | None
     agreement: str | None
     starts_at: datetime
@@ -114,7 +118,7 @@ class Link(Answer):
 class EntryActor(Answer):
     """Who did it: a person, the operator or the system itself."""
 
-    kind: str
+    kind: ActorKind
     id: str | None
     name: str | None
 

@@ -6,15 +6,15 @@ import re
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
 from gatekeeper.domain.applications import ApplicationState
 from gatekeeper.domain.facts import codec
 from gatekeeper.web.api.wire.shapes import FullName, Line, Query
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_AGE = re.compile(r"(\d{1,4})([dh]?)")
-_PLACE = re.compile(r"(\d{1,17})~([\w-]{1,80})", re.ASCII)
+_AGE = re.compile(r"([0-9]{1,4})([dh]?)")
+_PLACE = re.compile(r"([0-9]{1,17})~([A-Za-z0-9_-]{1,80})")
 
 
 def write_place(at: datetime, row_id: str) -> str:
@@ -47,10 +47,31 @@ def _known_kind(kind: str) -> str:
 
 
 Limit = Annotated[int, Field(ge=1, le=100)]
-Place = Annotated[tuple[datetime, str], BeforeValidator(_read_place)]
-Age = Annotated[timedelta, BeforeValidator(_read_age)]
+Place = Annotated[
+    tuple[datetime, str],
+    BeforeValidator(_read_place),
+    WithJsonSchema({"type": "string", "pattern": f"^{_PLACE.pattern}$"}),
+]
+Age = Annotated[
+    timedelta,
+    BeforeValidator(_read_age),
+    WithJsonSchema({"type": "string", "pattern": f"^{_AGE.pattern}$", "examples": ["5d"]}),
+]
 Moment = Annotated[datetime, AfterValidator(_in_utc)]
-Kind = Annotated[Line, AfterValidator(_known_kind)]
+Kind = Annotated[
+    Line,
+    AfterValidator(_known_kind),
+    WithJsonSchema({"type": "string", "enum": sorted(codec.kinds())}),
+]
+
+
+_AFTER = "Where the page before ended: the cursor that its `next` gave."
+_LIMIT = "How many at most."
+
+
+def _asks(words: str, usual: Any = None) -> Any:
+    """Return a field with the words that the document has for it."""
+    return Field(usual, description=words)
 
 
 class NoQuery(Query):
@@ -60,52 +81,59 @@ class NoQuery(Query):
 class Releases(Query):
     """Releases, last changed first."""
 
-    after: Place | None = None
-    limit: Limit = 50
+    after: Place | None = _asks(_AFTER)
+    limit: Limit = _asks(_LIMIT, 50)
 
 
 class Models(Query):
     """Models by name."""
 
-    author: Line | None = None
-    search: Line | None = None
-    gated: bool | None = None
-    after: FullName | None = None
-    limit: Limit = 50
+    author: Line | None = _asks("The namespace they are in.")
+    search: Line | None = _asks("A part of the name.")
+    gated: bool | None = _asks("`true` for those that ask something, `false` for the open ones.")
+    after: FullName | None = _asks(_AFTER)
+    limit: Limit = _asks(_LIMIT, 50)
 
 
 class Applications(Query):
-    """Applications; by default the queue for staff and one's own for everybody else.
+    """Applications; by default the queue for staff and one's own for everybody else."""
 
-    `mine` chooses; `assignee` (an id, username or address, `me`, `none`) and `older_than` are of
-    the queue.
-    """
-
-    mine: bool | None = None
-    state: Annotated[tuple[ApplicationState, ...], Field(max_length=8)] = ()
-    assignee: Line = ""
-    model: FullName | None = None
-    older_than: Age | None = None
-    after: Place | None = None
-    limit: Limit = 50
+    mine: bool | None = _asks("`true` for one's own, `false` for the queue.")
+    state: Annotated[tuple[ApplicationState, ...], Field(max_length=8)] = _asks(
+        "How they stand; several are alternatives.", ()
+    )
+    assignee: Line = _asks(
+        "Whose they are, in the queue: an id, a username, an address, `me`, or `none`.", ""
+    )
+    model: FullName | None = _asks("A model they ask for.")
+    older_than: Age | None = _asks("Submitted so long ago, in the queue: days, `5d`, or `36h`.")
+    after: Place | None = _asks(_AFTER)
+    limit: Limit = _asks(_LIMIT, 50)
 
 
 class Grants(Query):
     """Grants: one's own; with a person or a model, those the caller oversees too."""
 
-    person: Line = ""
-    model: FullName | None = None
-    after: Place | None = None
-    limit: Limit = 50
+    person: Line = _asks("Whose: an id, a username, an address, or `me`.", "")
+    model: FullName | None = _asks("A model they open.")
+    after: Place | None = _asks(_AFTER)
+    limit: Limit = _asks(_LIMIT, 50)
 
 
 class Entries(Query):
     """Entries of the audit ledger, newest first."""
 
-    person: Line = ""
-    model: FullName | None = None
-    kind: Annotated[tuple[Kind, ...], Field(max_length=50)] = ()
-    since: Moment | None = None
-    until: Moment | None = None
-    before: Annotated[int, Field(ge=1, le=2**53)] | None = None
-    limit: Limit = 50
+    person: Line = _asks(
+        "Whom they are about: an id, a username, an address, or `me`.",
+        "",
+    )
+    model: FullName | None = _asks("The model they are about.")
+    kind: Annotated[tuple[Kind, ...], Field(max_length=50)] = _asks(
+        "What happened; several are alternatives.", ()
+    )
+    since: Moment | None = _asks("Not before this moment; UTC if it names no offset.")
+    until: Moment | None = _asks("Before this moment; UTC if it names no offset.")
+    before: Annotated[int, Field(ge=1, le=2**53)] | None = _asks(
+        "Where the page before ended: the cursor that its `next` gave."
+    )
+    limit: Limit = _asks(_LIMIT, 50)

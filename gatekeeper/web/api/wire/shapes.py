@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import unicodedata
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 
 class Body(BaseModel):
@@ -20,10 +20,20 @@ class Query(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Answer(BaseModel):
-    """Part of an answer."""
+def _may_grow(schema: dict[str, Any]) -> None:
+    """Let clients expect more keys in an answer than there are today."""
+    schema.pop("additionalProperties", None)
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+
+class Answer(BaseModel):
+    """Part of an answer: every key is always there, unless a shape says otherwise."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        json_schema_serialization_defaults_required=True,
+        json_schema_extra=_may_grow,
+    )
 
 
 def _is_control(character: str) -> bool:
@@ -42,12 +52,31 @@ def _prose(text: str) -> str:
     return text
 
 
-Line = Annotated[str, StringConstraints(max_length=300), AfterValidator(_one_line)]
-Prose = Annotated[str, StringConstraints(max_length=8000), AfterValidator(_prose)]
+# What the validators refuse, for the document: control characters, and line breaks in a line.
+_CONTROLS = r"\u0000-\u001f\u007f-\u009f\u2028\u2029"
+_BUT_BREAKS = r"\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\u2028\u2029"
+Line = Annotated[
+    str,
+    StringConstraints(max_length=300),
+    AfterValidator(_one_line),
+    Field(json_schema_extra={"pattern": f"^[^{_CONTROLS}]*$"}),
+]
+Prose = Annotated[
+    str,
+    StringConstraints(max_length=8000),
+    AfterValidator(_prose),
+    Field(json_schema_extra={"pattern": f"^[^{_BUT_BREAKS}]*$"}),
+]
 FullName = Annotated[
     str,
     StringConstraints(max_length=140, pattern=r"^[^/]+/[^/]+$"),
     AfterValidator(_one_line),
+    Field(
+        json_schema_extra={
+            "pattern": f"^[^/{_CONTROLS}]+/[^/{_CONTROLS}]+$",
+            "examples": ["northfield/lyra-1558m"],
+        }
+    ),
 ]
 
 
