@@ -37,6 +37,8 @@ PAGES = {
     "access-empty": ("stranger", "/access"),
     "queue": ("approver", "/review"),
     "audit": ("compliance", "/audit"),
+    "api": ("", "/docs/api"),
+    "api-shapes": ("", "/docs/api/shapes"),
     "mail": ("", "/dev/mail"),
     "not-found": ("", "/nobody/nothing"),
     "refused": ("applicant", "/audit"),

@@ -175,6 +175,8 @@ OWN: Doors = {
 }
 
 PAGES: Doors = {
+    ("reference.index", "GET"): (page("/docs/api", EVERYBODY),),
+    ("reference.shapes", "GET"): (page("/docs/api/shapes", EVERYBODY),),
     ("account.show", "GET"): (page("/account", SIGNED_IN),),
     ("account.record", "GET"): (page("/account/record", SIGNED_IN),),
     ("account.change_password", "POST"): (page("/account/password", SIGNED_IN, passes=MET),),

@@ -127,7 +127,7 @@ WITHOUT = {
     "machines.healthz", "machines.readyz", "machines.robots", "static", "account.register",
     "account.register_first_admin", "account.ask_reset", "account.reset", "account.sign_in",
     "account.verify", "hub.agent_harnesses", "hub.no_such_repository", "hub.not_spoken",
-    "hub.telemetry", "api.document.show_document",
+    "hub.telemetry", "api.document.show_document", "reference.index", "reference.shapes",
 }  # fmt: skip
 
 Counts = Mapping[tuple[str, str], int]

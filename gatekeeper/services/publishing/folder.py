@@ -23,7 +23,9 @@ MAX_TEXT_BYTES = 1_000_000
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, json_schema_serialization_defaults_required=True
+    )
 
 
 class Risk(_Strict):
@@ -43,7 +45,7 @@ class Risk(_Strict):
 
 
 class RiskAnalysis(_Strict):
-    """risks.toml."""
+    """The ways the models could do harm, and when they were last weighed (risks.toml)."""
 
     reviewed: str = ""
     scored_for: str = ""
@@ -68,7 +70,7 @@ class Measure(_Strict):
 
 
 class DetectionGuide(_Strict):
-    """detection.toml."""
+    """How to recognise the output, by kind of reader, with measured rates (detection.toml)."""
 
     measured: str = ""
     limits: tuple[str, ...] = ()
@@ -106,14 +108,14 @@ class Stage(_Strict):
 
 
 class StagePlan(_Strict):
-    """stages.toml."""
+    """The steps of the release, and the rule they follow (stages.toml)."""
 
     rule: str = ""
     stage: tuple[Stage, ...] = ()
 
 
 class About(_Strict):
-    """release.toml."""
+    """What the release is called and who answers for it (release.toml)."""
 
     title: str
     tagline: str = Field(max_length=200)

@@ -52,7 +52,7 @@ def once(
     `repeat` writes the answer anew from what was kept of the first.
     """
     key = _key()
-    if not key:
+    if key is None:
         done = act()
         return write(text_of(done.show()), done.status or usual_status)
     kept = idempotency.claim(house(), ctx, key, _digest(ctx))
@@ -79,9 +79,9 @@ def _carry_out(ctx: Context, key: str, act: Callable[[], Done[Any]], usual_statu
     return write(text, status)
 
 
-def _key() -> str:
-    key = request.headers.get("Idempotency-Key", "")
-    if key and not _KEY.fullmatch(key):
+def _key() -> str | None:
+    key = request.headers.get("Idempotency-Key")
+    if key is not None and not _KEY.fullmatch(key):
         raise BadRequest("Idempotency-Key: 1 to 200 visible ASCII characters, such as a UUID")
     return key
 

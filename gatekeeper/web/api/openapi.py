@@ -26,7 +26,8 @@ What a person may do on a page they may do by a call, and both ask the same rule
 Without a token you are anybody: the catalogue is open, the rest is a 401 `no_account`. Bodies are
 strict: an unknown key, another type or a text that is too long is refused whole. Times are ISO 8601
 in UTC. Lists are `{"items": [...], "next": cursor or null}`; send the cursor back as `after`
-(`before` for the ledger)."""
+(`before` for the ledger). Where calls are counted, every answer says in `X-RateLimit-Remaining` how
+many are left."""
 SCOPES = """\
 An access token from the account page. What a call needs is named with it: `read` is what a person
 does for themselves, `write` is that and publishing, `review` is that of `read` and the acts of
@@ -67,16 +68,17 @@ _HEADERS: Mapping[str, tuple[str, Json]] = {
 }
 _EVERYWHERE = ("X-Request-Id", "X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset")
 _HEADERS_OF = {401: ("WWW-Authenticate",), 429: ("Retry-After",), 503: ("Retry-After",)}
-# The parts of addresses: what each is, and one that the demo has.
+# The parts of addresses: what each is, and where it is not made by the house, one of the demo's.
 _PARTS: Mapping[str, tuple[str, str]] = {
     "owner": ("The namespace.", "northfield"),
-    "name": ("The name in it.", "lyra"),
+    "release": ("The release's name in it.", "lyra"),
+    "name": ("The model's name in it.", "lyra-1558m"),
     "revision": ("A branch, a tag or a commit id; a slash is sent as %2F.", "main"),
     "agreement_id": ("The agreement's id.", "research-use"),
-    "application_id": ("The application's id.", "GK-7Q4M2XA"),
-    "grant_id": ("The grant's id.", "gr_7q4m2xa"),
-    "session_id": ("The session's id.", "9f86d081884c7d65"),
-    "token_id": ("The token's id.", "tok_7q4m2xa"),
+    "application_id": ("The application's id.", ""),
+    "grant_id": ("The grant's id.", ""),
+    "session_id": ("The session's id.", ""),
+    "token_id": ("The token's id.", ""),
 }
 _PLACEHOLDER = re.compile(r"<(?:[^<>:]+:)?([^<>]+)>")
 
@@ -87,6 +89,10 @@ class _Shapes(GenerateJsonSchema):
     def normalize_name(self, name: str) -> str:
         """Name `Page[Grant]` PageOfGrant."""
         return super().normalize_name(name.replace("[", "Of").replace("]", ""))
+
+    def sort(self, value: Any, parent_key: str | None = None) -> Any:  # noqa: ARG002  pydantic's signature
+        """Leave keys as they were written: an example reads better so."""
+        return value
 
     def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ARG002  pydantic's signature
         """Say no: a field's title would be its name once more."""
@@ -153,10 +159,8 @@ def _parameters(call: Call) -> Iterator[Json]:
     for name in _PLACEHOLDER.findall(call.rule):
         words, example = _PARTS[name]
         schema = {"type": "string", "minLength": 1}
-        yield {
-            "name": name, "in": "path", "required": True, "description": words,
-            "schema": schema, "example": example,
-        }  # fmt: skip
+        found = {"name": name, "in": "path", "required": True, "description": words}
+        yield found | {"schema": schema} | ({"example": example} if example else {})
     yield from _asked(call.asks)
     if call.method == "POST":
         yield {"$ref": "#/components/parameters/Idempotency-Key"}

@@ -26,11 +26,12 @@ def show_agreement(_ctx: Context, agreement_id: AgreementId) -> answers.Agreemen
 def accept(
     ctx: Context, agreement_id: AgreementId, sent: bodies.NewAcceptance
 ) -> Done[answers.Acceptance]:
-    """Accept the version in force: 201, or 200 when it was accepted before.
+    """Accept the version in force.
 
-    Either way every model that this completes and no person decides on is granted; `model` narrows
-    it to one. Every clause is named, and the name typed is the account's; another `sha256` than
-    that of the version in force is a 409 `terms_outdated`.
+    It is a 201, or a 200 when it was accepted before. Either way every model that this completes
+    and no person decides on is granted; `model` narrows it to one. Every clause is named, and the
+    name typed is the account's; another `sha256` than that of the version in force is a 409
+    `terms_outdated`.
     """
     made, is_new = agreements.accept(
         house(),

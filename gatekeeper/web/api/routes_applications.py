@@ -99,7 +99,7 @@ def claim(
 def post_message(
     ctx: Context, application_id: ApplicationId, sent: bodies.NewMessage
 ) -> Done[cases.Application]:
-    """Write in the thread; `internal` is a note for staff alone.
+    """Write in the thread, or a note for staff alone.
 
     The lead writes through any token, staff through one for review.
     """

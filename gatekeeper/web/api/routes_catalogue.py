@@ -26,10 +26,10 @@ def list_releases(ctx: Context, asked: queries.Releases) -> Page[answers.Release
     )
 
 
-@noun.get("/releases/<owner>/<name>", scope=None)
-def show_release(ctx: Context, owner: str, name: str) -> answers.Release:
+@noun.get("/releases/<owner>/<release>", scope=None)
+def show_release(ctx: Context, owner: str, release: str) -> answers.Release:
     """Return one release with risk analysis, detection guide and stage plan."""
-    return present.release(catalogue.release(house(), ctx, owner, name))
+    return present.release(catalogue.release(house(), ctx, owner, release))
 
 
 @noun.get("/models", scope=None)

@@ -7,7 +7,7 @@ from gatekeeper.web.api.calls import Noun
 from gatekeeper.web.api.wire.answers import Document
 from gatekeeper.web.wiring import wiring
 
-noun = Noun("document", "This description, for programs; people read it at `/api`.")
+noun = Noun("document", "This description, for programs; people read it at `/docs/api`.")
 
 
 @noun.get("/openapi.json", scope=None)

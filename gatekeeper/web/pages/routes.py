@@ -6,7 +6,18 @@ from flask import Flask
 from flask_limiter import Limiter
 from flask_limiter.util import get_remote_address
 
-from gatekeeper.web.pages import access, account, apply, audit, catalogue, dev, frame, own, review
+from gatekeeper.web.pages import (
+    access,
+    account,
+    apply,
+    audit,
+    catalogue,
+    dev,
+    frame,
+    own,
+    reference,
+    review,
+)
 
 BLUEPRINTS = (
     catalogue.blueprint,
@@ -16,6 +27,7 @@ BLUEPRINTS = (
     own.blueprint,
     review.blueprint,
     audit.blueprint,
+    reference.blueprint,
     dev.blueprint,
 )
 

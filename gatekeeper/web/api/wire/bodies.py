@@ -103,7 +103,16 @@ class NewApplication(Body):
         {
             "models": ["northfield/lyra-1558m"],
             "purpose": "Measuring how well detectors tell its text from ours.",
-            "answers": {"study": "A crossover design with two readers a text."},
+            "answers": {
+                "purpose_kind": "Detection and defence",
+                "study": "Two readers judge each text; the order is drawn by lot.",
+                "why_not_open": "Detectors fail first on the largest model.",
+                "safeguards": "One encrypted disk, three people, deleted at the end.",
+                "end_date": "2027-06-30",
+                "country": "DE",
+                "institution": "Institute, Example Street 1, 10115 Berlin",
+                "publish_results": True,
+            },
             "public_summary": "A study of detectors.",
         }
     )
@@ -155,7 +164,7 @@ class NewMessage(Body):
 class NewDecision(Body):
     """A decision on an application; `note` is what the applicant reads (staff, for `return`)."""
 
-    model_config = _like({"verdict": "approve", "version": 2, "note": "Welcome."})
+    model_config = _like({"verdict": "approve", "version": 3, "note": "Welcome."})
 
     verdict: VerdictKind = _says("`return` exists from `second_approval` alone.")
     version: Version = _says(_SEEN)

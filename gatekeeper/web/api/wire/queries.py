@@ -36,6 +36,13 @@ def _read_age(text: Any) -> timedelta:
     return timedelta(hours=int(match[1])) if match[2] == "h" else timedelta(days=int(match[1]))
 
 
+def _written_out(text: Any) -> Any:
+    """Refuse a bare number, which pydantic would take for seconds since 1970."""
+    if re.match(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", str(text)) is None:
+        raise ValueError("a moment, such as 2026-11-22T12:00:00Z")
+    return text
+
+
 def _in_utc(at: datetime) -> datetime:
     return at if at.tzinfo is not None else at.replace(tzinfo=UTC)
 
@@ -57,7 +64,7 @@ Age = Annotated[
     BeforeValidator(_read_age),
     WithJsonSchema({"type": "string", "pattern": f"^{_AGE.pattern}$", "examples": ["5d"]}),
 ]
-Moment = Annotated[datetime, AfterValidator(_in_utc)]
+Moment = Annotated[datetime, BeforeValidator(_written_out), AfterValidator(_in_utc)]
 Kind = Annotated[
     Line,
     AfterValidator(_known_kind),
