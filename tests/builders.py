@@ -13,8 +13,11 @@ from pathlib import Path
 from gatekeeper.domain.agreements import Agreement, Change, TermsClause
 from gatekeeper.domain.applications import Application, ApplicationId
 from gatekeeper.domain.catalogue import AgreementId, Model, Release, Visibility
+from gatekeeper.domain.errors import MailFailed
 from gatekeeper.domain.forms import Field, FieldType, Form
 from gatekeeper.domain.grants import Grant
+from gatekeeper.domain.notices import Notice, NoticeKind, ToPerson
+from gatekeeper.domain.people import PersonId
 from gatekeeper.services import agreements, grants
 from gatekeeper.services.agreements import Signing
 from gatekeeper.services.applications import decisions, drafts
@@ -308,3 +311,15 @@ def furnish(house: House, directory: Path) -> World:
             key: read.catalogue.model_by_id(model.id) or model for key, model in models.items()
         }
     return World(house, cast, fresh)
+
+
+def give_up_mail(house: House, person_ids: Sequence[str], error: str = "refused: 554") -> None:
+    """Owe each of these people one mail and let all that is owed be refused for good."""
+    ctx = context()
+    with house.db.acting(ctx) as act:
+        for person_id in person_ids:
+            kind = NoticeKind.PASSWORD_CHANGED
+            act.owe(Notice(kind, ToPerson(PersonId(person_id)), "/account", person_id))
+        while claimed := act.ephemeral.claim_mail(ctx.now, 3600):
+            for mail in claimed:
+                act.ephemeral.mail_failed(mail, MailFailed(error, for_good=True), ctx.now)

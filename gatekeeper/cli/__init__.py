@@ -17,6 +17,7 @@ from gatekeeper.cli import (
     backup,
     demo,
     grant,
+    mail,
     namespace,
     person,
     publish,
@@ -63,5 +64,6 @@ for noun in (
     access.access,
     grant.grant,
     audit.audit,
+    mail.mail,
 ):
     main.add_command(noun)

@@ -7,7 +7,7 @@ kept letters. Nothing here is read by the one rule.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -20,6 +20,7 @@ from gatekeeper.db.engine import writes
 from gatekeeper.domain.applications import ApplicationId, Draft
 from gatekeeper.domain.catalogue import ModelId
 from gatekeeper.domain.errors import MailFailed
+from gatekeeper.domain.notices import DeadLetter
 from gatekeeper.domain.people import PersonId
 
 
@@ -283,6 +284,14 @@ class Ephemeral:
     def mail_backlog(self) -> outbox.Backlog:
         """Return how many mails wait or are dead."""
         return outbox.backlog(self._c)
+
+    def dead_mail(self, before: int | None, limit: int) -> list[DeadLetter]:
+        """Return mails that will not be tried again, the newest first."""
+        return outbox.dead(self._c, before, limit)
+
+    def retry_mail(self, ids: Collection[int] | None, now: datetime) -> int:
+        """Let mails that were given up be tried again; return how many."""
+        return outbox.retry(self._c, ids, now)
 
     def mail_sent(self, mail_id: int, now: datetime) -> None:
         """Note that a mail left."""

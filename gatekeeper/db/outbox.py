@@ -18,6 +18,7 @@ from gatekeeper.db.ledger import Stamp
 from gatekeeper.domain.applications import ApplicationId
 from gatekeeper.domain.errors import MailFailed
 from gatekeeper.domain.notices import (
+    DeadLetter,
     Notice,
     NoticeKind,
     Recipient,
@@ -159,6 +160,30 @@ def backlog(connection: Connection) -> Backlog:
     waiting, oldest = connection.execute(unsent.where(o.next_try_at.is_not(None))).one()
     dead, _ = connection.execute(unsent.where(o.next_try_at.is_(None))).one()
     return Backlog(waiting, oldest, dead)
+
+
+def dead(connection: Connection, before: int | None, limit: int) -> list[DeadLetter]:
+    """Return dead letters, the newest first, those below one of them."""
+    o = t.outbox.c
+    query = select(t.outbox).where(o.sent_at.is_(None), o.next_try_at.is_(None))
+    if before is not None:
+        query = query.where(o.id < before)
+    return [
+        DeadLetter(
+            r.id, NoticeKind(r.kind), PersonId(r.person_id), r.owed_at, r.tries, r.last_error or ""
+        )
+        for r in connection.execute(query.order_by(o.id.desc()).limit(limit))
+    ]
+
+
+@writes
+def retry(connection: Connection, ids: Collection[int] | None, now: datetime) -> int:
+    """Let dead letters, all or these, be tried from the start again; return how many."""
+    o = t.outbox.c
+    query = update(t.outbox).where(o.sent_at.is_(None), o.next_try_at.is_(None))
+    if ids is not None:
+        query = query.where(o.id.in_(list(ids)))
+    return connection.execute(query.values(next_try_at=now, tries=0)).rowcount
 
 
 @writes

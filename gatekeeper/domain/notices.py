@@ -104,6 +104,18 @@ class Notice:
 
 
 @dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """One row that will not be tried again; `error` names neither address nor words."""
+
+    id: int
+    kind: NoticeKind
+    person_id: PersonId
+    owed_at: datetime
+    tries: int
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
 class Letter:
     """One mail, ready to leave."""
 

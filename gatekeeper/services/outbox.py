@@ -6,14 +6,18 @@ carry a secret, made here and kept nowhere: proving an address and resetting a p
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
 from gatekeeper.db.outbox import OwedMail
 from gatekeeper.db.registrants import Registrant
 from gatekeeper.db.unit_of_work import Readers
-from gatekeeper.domain.errors import MailFailed
+from gatekeeper.domain.access import Reason, Refused
+from gatekeeper.domain.errors import MailFailed, NotFound
 from gatekeeper.domain.links import Claim, Purpose
-from gatekeeper.domain.notices import Letter, NoticeKind
-from gatekeeper.domain.people import Context, Person
-from gatekeeper.services.people import RESET_SECONDS
+from gatekeeper.domain.notices import DeadLetter, Letter, NoticeKind
+from gatekeeper.domain.people import Context, Person, PersonId, Scope, SiteRole
+from gatekeeper.services.people import RESET_SECONDS, current, need_scope
 from gatekeeper.services.ports import House
 from gatekeeper.services.registration import VERIFY_SECONDS
 
@@ -92,3 +96,47 @@ def kept_letters(house: House) -> list[tuple[str, str, str, object]]:
     """Return what a demo's log backend delivered, newest first: to, subject, text, when."""
     with house.db.reading() as read:
         return list(read.ephemeral.letters())
+
+
+@dataclass(frozen=True, slots=True)
+class Dead:
+    """Mails that will not be tried again, the newest first; `before` continues below."""
+
+    letters: Sequence[DeadLetter]
+    people: Mapping[PersonId, Person]
+    before: int | None
+
+
+def dead(house: House, ctx: Context, *, before: int | None = None, limit: int = 50) -> Dead:
+    """List what was given up (admin, operator): what kind of mail, to whom, and why.
+
+    Neither address nor words are kept of a mail. Raises Refused for anybody else.
+    """
+    with house.db.reading() as read:
+        _check_admin(read, ctx)
+        found = read.ephemeral.dead_mail(before, limit + 1)
+        shown = found[:limit]
+        people = read.people.many({letter.person_id for letter in shown})
+    return Dead(shown, people, shown[-1].id if len(found) > limit else None)
+
+
+def retry(house: House, ctx: Context, ids: Collection[int] | None = None) -> int:
+    """Let mails that were given up be tried again from the start, all or these; return how many.
+
+    Nothing audited changes, so nothing is recorded. Raises: Refused; NotFound where none of `ids`
+    was given up.
+    """
+    with house.db.acting(ctx) as act:
+        _check_admin(act, ctx)
+        number = act.ephemeral.retry_mail(ids, ctx.now)
+    if ids is not None and not number:
+        raise NotFound("no mail of these was given up")
+    return number
+
+
+def _check_admin(read: Readers, ctx: Context) -> None:
+    if ctx.actor.is_operator:
+        return
+    need_scope(ctx, Scope.ADMIN)
+    if SiteRole.ADMIN not in current(read, ctx).site_roles:
+        raise Refused(Reason.WRONG_SCOPE)

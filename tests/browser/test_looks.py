@@ -10,7 +10,11 @@ from typing import Any
 
 import pytest
 
+from gatekeeper.app import make_house
+from gatekeeper.settings import load
+from tests import builders
 from tests.browser.conftest import DESK, PHONE, Open
+from tests.live import Demo
 
 PAGES = {
     "catalogue": ("", "/"),
@@ -40,6 +44,7 @@ PAGES = {
     "api": ("", "/docs/api"),
     "api-shapes": ("", "/docs/api/shapes"),
     "mail": ("", "/dev/mail"),
+    "admin-mail-empty": ("admin", "/admin/mail"),
     "not-found": ("", "/nobody/nothing"),
     "refused": ("applicant", "/audit"),
 }
@@ -70,6 +75,25 @@ def test_a_dossier_and_an_application_are_accessible_and_fit(
     page.goto("/applications")
     page.goto(page.locator('a[href*="/applications/GK-"]').first.get_attribute("href"))
     check(page, shots / f"application-{look}.png", look)
+
+
+def test_mail_that_was_given_up_is_listed_accessibly_and_tried_again(
+    open_page: Open, demo: Demo, shots: Path
+) -> None:
+    house = make_house(load()[0], demo.data, demo=True)
+    with house.db.reading() as read:
+        people = [person.id for letter in "abcdefgh" for person in read.people.search(letter)]
+    builders.give_up_mail(house, people[:4])
+    house.db.close()
+    for look, (scheme, size) in LOOKS.items():
+        page = open_page("admin", scheme=scheme, size=size)
+        page.goto("/admin/mail")
+        assert page.get_by_role("button", name="Try again").count() >= 4
+        check(page, shots / f"admin-mail-{look}.png", look)
+    page.get_by_role("button", name="Try again").first.click()
+    assert page.get_by_text("1 mail is tried again.").count()
+    page.get_by_role("button", name="Try all again").click()
+    assert page.get_by_text("Nothing was given up").count()
 
 
 def check(page: Any, shot: Path, look: str) -> None:

@@ -175,6 +175,8 @@ API: Doors = {
             json={"model": "{hidden}", "revision": "main", "path": "{weights}"}),
         api("/links", SIGNED_IN, json={"model": "{t3}", "revision": "main", "path": "README.md"}),
     ),
+    ("api.mail.list_dead", "GET"): (api("/mail/dead", frozenset({"admin"})),),
+    ("api.mail.retry", "POST"): (api("/mail/retry", frozenset({"admin"}), json={}),),
     ("api.audit.list_entries", "GET"): (
         api("/audit/entries", SIGNED_IN),
     ),

@@ -214,6 +214,8 @@ PAGES: Doors = {
     ("account.register_first_admin", "GET"): (page("/register/{forged}", NOBODY),),
     ("account.register_first_admin", "POST"): (page("/register/{forged}", NOBODY),),
     ("audit.index", "GET"): (page("/audit", AUDITORS),),
+    ("admin.mail", "GET"): (page("/admin/mail", frozenset({"admin"})),),
+    ("admin.retry_mail", "POST"): (page("/admin/mail/retry", frozenset({"admin"}), passes=MET),),
     ("dev.mail", "GET"): (page("/dev/mail", EVERYBODY),),
     **CATALOGUE,
     **ACCESS,

@@ -74,6 +74,8 @@ DOORS: Mapping[str, Sequence[tuple[str, str]]] = {
     "audit.index": (
         ("compliance", "/audit"), ("compliance", "/audit?model={t3}"), ("admin", "/audit?person=z"),
     ),
+    "admin.mail": (("admin", "/admin/mail"),),
+    "machines.metrics": (("", "/metrics"),),
     "account.show": (("researcher", "/account"), ("handler", "/account")),
     "account.record": (("researcher", "/account/record"),),
     "dev.mail": (("", "/dev/mail"),),
@@ -105,6 +107,7 @@ DOORS: Mapping[str, Sequence[tuple[str, str]]] = {
     "api.audit.list_entries": (
         ("compliance", f"{_V1}/audit/entries"), ("researcher", f"{_V1}/audit/entries"),
     ),
+    "api.mail.list_dead": (("admin", f"{_V1}/mail/dead"),),
     "hub.list_models": (
         ("", "/api/models"), ("researcher", "/api/models"), ("owner", "/api/models?full=true"),
         ("", "/api/models?sort=lastModified&filter=other"),
@@ -157,6 +160,7 @@ class Growing:
             self.hold(held, self.stopped)
             self.apply(n)
             self.discuss(n)
+            builders.give_up_mail(self.world.house, [self.world.cast.owner.id])
 
     def hire(self, n: int, lab: str) -> None:
         """Give roles in another namespace, a token, a session, and a colleague."""

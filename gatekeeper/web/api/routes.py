@@ -26,6 +26,7 @@ from gatekeeper.web.api import (
     routes_document,
     routes_grants,
     routes_links,
+    routes_mail,
     routes_me,
 )
 from gatekeeper.web.wiring import new_context
@@ -38,6 +39,7 @@ NOUNS = (
     routes_grants.noun,
     routes_links.noun,
     routes_audit.noun,
+    routes_mail.noun,
     routes_document.noun,
 )
 PREFIX = "/api/v1"

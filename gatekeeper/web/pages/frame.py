@@ -48,6 +48,7 @@ class Viewer:
     person: Person
     is_staff: bool
     is_auditor: bool
+    is_admin: bool
     queue_open: int
 
     @property
@@ -146,6 +147,7 @@ def viewer() -> Viewer | None:
             person=desk.person,
             is_staff=desk.queue_open is not None,
             is_auditor=bool(desk.person.site_roles & _AUDITORS),
+            is_admin=SiteRole.ADMIN in desk.person.site_roles,
             queue_open=desk.queue_open or 0,
         )
     found: Viewer | None = g.viewer

@@ -9,6 +9,7 @@ from flask_limiter.util import get_remote_address
 from gatekeeper.web.pages import (
     access,
     account,
+    admin,
     apply,
     audit,
     catalogue,
@@ -28,6 +29,7 @@ BLUEPRINTS = (
     review.blueprint,
     audit.blueprint,
     reference.blueprint,
+    admin.blueprint,
     dev.blueprint,
 )
 

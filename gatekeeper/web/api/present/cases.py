@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from gatekeeper.domain import applications as cases
-from gatekeeper.domain import ledger, people
+from gatekeeper.domain import ledger, notices, people
 from gatekeeper.domain.applications import ApplicationState
 from gatekeeper.domain.catalogue import Model
 from gatekeeper.domain.people import PersonId
@@ -118,6 +118,17 @@ def grant(holding: Holding) -> a.Grant:
         agreement=found.agreement_id,
         starts_at=found.starts_at,
         ends_at=found.ends_at,
+    )
+
+
+def dead_letter(letter: notices.DeadLetter) -> a.DeadLetter:
+    return a.DeadLetter(
+        id=letter.id,
+        kind=str(letter.kind),
+        person=letter.person_id,
+        owed_at=letter.owed_at,
+        tries=letter.tries,
+        error=letter.error,
     )
 
 

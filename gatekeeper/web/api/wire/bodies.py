@@ -35,6 +35,7 @@ from gatekeeper.services.applications.decisions import VerdictKind
 from gatekeeper.web.api.wire.shapes import Body, FullName, Line, Prose
 
 Version = Annotated[int, Field(ge=1, le=2**31 - 1)]
+Number = Annotated[int, Field(ge=1, le=2**63 - 1)]
 Purpose = Annotated[Prose, StringConstraints(max_length=4000)]
 Summary = Annotated[Prose, StringConstraints(max_length=1000)]
 Path = Annotated[Line, StringConstraints(min_length=1, max_length=512)]
@@ -267,6 +268,16 @@ class NewLink(Body):
         "A branch, a tag or a commit id.", "main"
     )
     path: Path = _says("The file's path in it.")
+
+
+class Retry(Body):
+    """Which mails are tried again; all that were given up where none is named."""
+
+    model_config = _like({"mail": [17]})
+
+    mail: Annotated[tuple[Number, ...], Field(min_length=1, max_length=1000)] | None = _says(
+        "The ids of the mails.", None
+    )
 
 
 def written(answers: dict[str, str | bool] | None) -> dict[str, str] | None:

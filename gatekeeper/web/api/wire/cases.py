@@ -115,6 +115,23 @@ class Link(Answer):
     sha256: str
 
 
+class DeadLetter(Answer):
+    """A mail that will not be tried again; `error` is what the mail server last said."""
+
+    id: int
+    kind: str
+    person: str
+    owed_at: datetime
+    tries: int
+    error: str
+
+
+class Retried(Answer):
+    """How many mails are tried again."""
+
+    retried: int
+
+
 class EntryActor(Answer):
     """Who did it: a person, the operator or the system itself."""
 

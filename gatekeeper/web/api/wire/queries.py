@@ -127,6 +127,13 @@ class Grants(Query):
     limit: Limit = _asks(_LIMIT, 50)
 
 
+class DeadMail(Query):
+    """Mail that was given up, newest first."""
+
+    before: Annotated[int, Field(ge=1, le=2**53)] | None = _asks(_AFTER)
+    limit: Limit = _asks(_LIMIT, 50)
+
+
 class Entries(Query):
     """Entries of the audit ledger, newest first."""
 
