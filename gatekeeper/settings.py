@@ -47,6 +47,7 @@ class Server(_Section):
     max_downloads: int = Field(ge=1, le=4000)
     trusted_proxies: int = Field(ge=0, le=5)
     max_request_bytes: int = Field(ge=10_000)
+    stop_seconds: int = Field(ge=1, le=86_400)
 
 
 class DatabaseSection(_Section):

@@ -19,6 +19,7 @@ from typing import Any
 
 import click
 from gunicorn.app.base import BaseApplication
+from gunicorn.workers.gthread import ThreadWorker
 
 from gatekeeper import app, chores
 from gatekeeper.cli import logs
@@ -28,6 +29,21 @@ from gatekeeper.settings import Settings
 from gatekeeper.web import metrics
 
 FILES_BESIDE_THREADS = 256
+CHORES_SECONDS = 12
+
+
+class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no type hints
+    """Gunicorn's thread worker, but one that stops takes no connection that nobody would answer."""
+
+    sockets: list[Any]
+
+    def set_accept_enabled(self, enabled: bool) -> None:
+        """Take connections or not; for good once the worker stops, so that clients are refused."""
+        super().set_accept_enabled(enabled)
+        if not enabled and not self.alive:
+            for listener in self.sockets:
+                listener.close()
+            self.sockets = []
 
 log = logging.getLogger("gatekeeper.serve")
 
@@ -49,12 +65,12 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no type hin
         options: dict[str, Any] = {
             "bind": f"{server.host}:{server.port}",
             "workers": server.processes,
-            "worker_class": "gthread",
+            "worker_class": Worker,
             "threads": server.threads,
             "worker_connections": server.threads + 1000,
             "backlog": 2048,
             "keepalive": 5,
-            "graceful_timeout": 30,
+            "graceful_timeout": server.stop_seconds + CHORES_SECONDS,
             "limit_request_line": 8190,
             "loglevel": "warning",
             "logger_class": logs.ServerLog,
@@ -84,6 +100,8 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no type hin
         return app.create_app(self._settings, house, keys.sessions, counted)
 
     def _ready(self, worker: Any) -> None:
+        # The rest is for the last round of the chores, before the parent kills what is left.
+        worker.cfg.set("graceful_timeout", self._settings.server.stop_seconds)
         if worker.age == 1:
             self._on_ready()
 
@@ -95,9 +113,11 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no type hin
         if self._shared is not None:
             shutil.rmtree(self._shared, ignore_errors=True)
 
-    def _finished(self, _arbiter: Any, _worker: Any) -> None:
+    def _finished(self, _arbiter: Any, worker: Any) -> None:
         if self._round is not None:
             self._round.finish()
+        if getattr(worker, "nr_conns", 0):
+            os._exit(0)  # a thread that still sends to a slow reader would hold the process
 
 
 def run(desk: Desk, on_ready: Callable[[], None]) -> None:
