@@ -45,6 +45,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no type hints
                 listener.close()
             self.sockets = []
 
+
 log = logging.getLogger("gatekeeper.serve")
 
 
