@@ -6,6 +6,7 @@ The HTML of a letter is the same text in templates/mail/letter.html: paragraphs 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
@@ -13,10 +14,14 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 from gatekeeper.domain.notices import NoticeKind
 
 
+@cache
 def letter_writer(
     templates: Path,
 ) -> Callable[[NoticeKind, Mapping[str, str]], tuple[str, str, str]]:
-    """Return a function from kind and values to (subject, text, HTML); every kind has words."""
+    """Return a function from kind and values to (subject, text, HTML); every kind has words.
+
+    The templates of a folder are read once a process.
+    """
     environment = Environment(
         loader=FileSystemLoader(templates / "mail"),
         autoescape=select_autoescape(["html"]),

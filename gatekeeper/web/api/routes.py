@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import unicodedata
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 from flask import Blueprint, Flask, Response, g, request
@@ -48,8 +49,9 @@ for noun in NOUNS:
     blueprint.register_blueprint(noun.blueprint)
 
 
+@cache
 def document() -> Mapping[str, Any]:
-    """Return the OpenAPI document of every call."""
+    """Return the OpenAPI document of every call; written once a process, and not to be changed."""
     return openapi.write(PREFIX, NOUNS)
 
 
