@@ -52,6 +52,8 @@ WALK = [
     ("grants_relinquish", "researcher", 200),
     ("catalogue_set_form", "owner", 200),
     ("audit_list_entries", "compliance", 200),
+    ("mail_list_dead", "admin", 200),
+    ("mail_retry", "admin", 404),  # the demo has given no mail up
     ("me_list_sessions", "researcher", 200),
     ("me_end_session", "researcher", 200),
     ("me_end_sessions", "researcher", 200),
@@ -103,7 +105,7 @@ class Shell:
         """Take the id of what was made, or of the first in a list of what is one's own."""
         rows = answer.get("items", [answer])
         first = rows[0] if rows else {}
-        name = first.get("id", "")
+        name = str(first.get("id", ""))
         if name.startswith("GK-") and "items" not in answer:
             self.ids["APPLICATION_ID"] = name
         elif name.startswith("gr_"):

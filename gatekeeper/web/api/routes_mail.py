@@ -24,7 +24,7 @@ def list_dead(ctx: Context, asked: queries.DeadMail) -> Page[cases.DeadLetter]:
     )
 
 
-@noun.post("/mail/retry", scope=Scope.ADMIN)
+@noun.post("/mail/retry", scope=Scope.ADMIN, fails=(404,))
 def retry(ctx: Context, sent: bodies.Retry) -> Done[cases.Retried]:
     """Have mails tried again from the start: those named, or all that were given up."""
     number = outbox.retry(house(), ctx, sent.mail)

@@ -122,6 +122,7 @@ def grant(holding: Holding) -> a.Grant:
 
 
 def dead_letter(letter: notices.DeadLetter) -> a.DeadLetter:
+    """Show a mail that was given up."""
     return a.DeadLetter(
         id=letter.id,
         kind=str(letter.kind),
