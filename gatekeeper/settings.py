@@ -38,10 +38,14 @@ class Site(_Section):
 
 
 class Server(_Section):
-    """The HTTP server: address, processes and threads, and how many downloads run at once."""
+    """The HTTP server: address, processes and threads, and how many downloads run at once.
+
+    `socket`, where it is not empty, is the path of a Unix socket in place of host and port.
+    """
 
     host: str
     port: int = Field(ge=0, le=65535)
+    socket: str
     processes: int = Field(ge=1, le=64)
     threads: int = Field(ge=4, le=4000)
     max_downloads: int = Field(ge=1, le=4000)
@@ -377,6 +381,8 @@ def _check_safety(settings: Settings) -> None:
         raise SettingsError("server.processes: several processes need Postgres; SQLite has one")
     if 0 < len(settings.metrics.token.get_secret_value()) < SHORTEST_TOKEN:
         raise SettingsError(f"metrics.token: at least {SHORTEST_TOKEN} characters, drawn by chance")
+    if settings.server.socket and not settings.server.trusted_proxies:
+        raise SettingsError("server.socket: only a proxy connects there: server.trusted_proxies")
     if settings.server.max_downloads >= settings.server.threads:
         raise SettingsError("server.max_downloads must leave threads free for pages")
 

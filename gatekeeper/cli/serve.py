@@ -19,10 +19,9 @@ from typing import Any
 
 import click
 from gunicorn.app.base import BaseApplication
-from gunicorn.workers.gthread import ThreadWorker
 
 from gatekeeper import app, chores
-from gatekeeper.cli import logs
+from gatekeeper.cli import gthread, logs
 from gatekeeper.cli.desk import Desk, command, lock_data, pass_desk
 from gatekeeper.db import roles
 from gatekeeper.settings import Settings
@@ -30,21 +29,6 @@ from gatekeeper.web import metrics
 
 FILES_BESIDE_THREADS = 256
 CHORES_SECONDS = 12
-
-
-class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no type hints
-    """Gunicorn's thread worker, but one that stops takes no connection that nobody would answer."""
-
-    sockets: list[Any]
-
-    def set_accept_enabled(self, enabled: bool) -> None:
-        """Take connections or not; for good once the worker stops, so that clients are refused."""
-        super().set_accept_enabled(enabled)
-        if not enabled and not self.alive:
-            for listener in self.sockets:
-                listener.close()
-            self.sockets = []
-
 
 log = logging.getLogger("gatekeeper.serve")
 
@@ -64,9 +48,10 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no type hin
         """Set what the settings say; nothing is read from files or the environment."""
         server = self._settings.server
         options: dict[str, Any] = {
-            "bind": f"{server.host}:{server.port}",
+            "bind": f"unix:{server.socket}" if server.socket else f"{server.host}:{server.port}",
+            "umask": 0o007,  # of the socket: its group may connect
             "workers": server.processes,
-            "worker_class": Worker,
+            "worker_class": gthread.Worker,
             "threads": server.threads,
             "worker_connections": server.threads + 1000,
             "backlog": 2048,

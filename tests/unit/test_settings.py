@@ -89,6 +89,7 @@ def test_a_wrong_value_stops_the_start_and_its_key_is_named(name: str, value: st
         {"SERVER__PROCESSES": "2", "DATABASE__URL": "sqlite:////x/y.db"},
         {"SERVER__PROCESSES": "2", "DATABASE__URL": "postgresql+psycopg://h/n"},
         {"SERVER__MAX_DOWNLOADS": "512"},
+        {"SERVER__SOCKET": "/run/gatekeeper/a.sock"},
         {"DATABASE__OWNER_URL": "postgresql+psycopg://owner@h/n"},
         {"LIMITS__STORAGE_URL": "memory://"},
     ],

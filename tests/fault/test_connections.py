@@ -1,0 +1,108 @@
+"""Clients that wait at a server's door while it is told to stop, and clients that do not leave."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import Site
+from tests.fault.servers import running, until
+from tests.live import free_port
+
+WAITING = 40
+PATIENCE_SECONDS = 30
+ASK = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
+ASK_AND_LEAVE = b"GET /healthz HTTP/1.0\r\nHost: localhost\r\n\r\n"
+
+Door = tuple[str, int] | str
+
+
+@pytest.fixture(params=["port", "socket"])
+def door(request: pytest.FixtureRequest) -> Iterator[Door]:
+    """Where a server listens."""
+    with tempfile.TemporaryDirectory(prefix="gk-") as folder:  # the path of a socket is short
+        yield ("127.0.0.1", free_port()) if request.param == "port" else f"{folder}/socket"
+
+
+@contextmanager
+def serving(site: Site, door: Door) -> Iterator[Any]:
+    """Run a server that listens there until the block is left."""
+    listens = (
+        {"GATEKEEPER_SERVER__SOCKET": door, "GATEKEEPER_SERVER__TRUSTED_PROXIES": "1"}
+        if isinstance(door, str)
+        else {"GATEKEEPER_SERVER__PORT": str(door[1])}
+    )
+    log = site.data.parent / "log"
+    with running("serve", site, {**listens, "GATEKEEPER_LIMITS__ENABLED": "false"}, log) as server:
+        until(lambda: "is ready" in log.read_text() or server.poll() is not None)
+        yield server
+
+
+def connect(door: Door) -> socket.socket:
+    """Knock; raises OSError where nobody listens."""
+    link = socket.socket(socket.AF_UNIX if isinstance(door, str) else socket.AF_INET)
+    link.settimeout(PATIENCE_SECONDS)
+    try:
+        link.connect(door)
+    except OSError:
+        link.close()
+        raise
+    return link
+
+
+def test_who_had_reached_a_server_is_answered_and_who_comes_later_is_not_kept_waiting(
+    site: Site, door: Door
+) -> None:
+    """The server's process is frozen while it is told to stop: clients wait in the kernel."""
+    with serving(site, door) as server, ExitStack() as open_links:
+        children = Path(f"/proc/{server.pid}/task/{server.pid}/children").read_text()
+        worker = int(children.split()[0])
+        os.kill(worker, signal.SIGSTOP)
+        until(lambda: _status(worker, "State").startswith("T"))  # or it would take SIGTERM first
+        links = [open_links.enter_context(connect(door)) for _ in range(WAITING)]
+        for link in links:
+            link.sendall(ASK)
+        server.send_signal(signal.SIGTERM)
+        until(lambda: _is_told(worker))
+        os.kill(worker, signal.SIGCONT)
+        assert all(link.recv(4096).startswith(b"HTTP/1.1 200 ") for link in links)
+        open_links.close()
+        until(lambda: _is_shut(door))
+        assert server.wait(60) == 0
+
+
+def _is_told(pid: int) -> bool:
+    """Say whether SIGTERM waits for a frozen process."""
+    return bool(int(_status(pid, "ShdPnd"), 16) & 1 << (signal.SIGTERM - 1))
+
+
+def _status(pid: int, name: str) -> str:
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next(line.split()[1] for line in lines if line.startswith(f"{name}:"))
+
+
+def _is_shut(door: Door) -> bool:
+    try:
+        connect(door).close()
+    except OSError:
+        return True
+    return False
+
+
+def test_clients_that_were_answered_and_do_not_leave_keep_nobody_else_out(
+    site: Site, door: Door
+) -> None:
+    with serving(site, door), ExitStack() as open_links:
+        for _ in range(WAITING):
+            open_links.enter_context(connect(door)).sendall(ASK_AND_LEAVE)
+        with connect(door) as patient:
+            patient.sendall(ASK)
+            assert patient.recv(4096).startswith(b"HTTP/1.1 200 ")
