@@ -27,22 +27,30 @@ http {
 """
 
 
-def configuration(listen: str, upstream: str, blobs: Path) -> str:
+def configuration(**values: str) -> str:
     """Fill in the template that we ship, as a container's start does."""
     template = (resources.directory("config") / "nginx.conf.template").read_text()
-    return string.Template(template).safe_substitute(
-        GATEKEEPER_LISTEN=listen, GATEKEEPER_UPSTREAM=upstream, GATEKEEPER_BLOBS=str(blobs)
-    )
+    return string.Template(template).safe_substitute(values)
+
+
+def found_nginx() -> str:
+    """Return where nginx lies; skip where it is not installed."""
+    nginx = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin")
+    if nginx is None:
+        lacks("nginx", "nginx is not installed")
+    return nginx
 
 
 @contextmanager
 def running_nginx(folder: Path, port: int, upstream_port: int, blobs: Path) -> Iterator[None]:
     """Run nginx on a port, in front of a server on another, until the block is left."""
-    nginx = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin")
-    if nginx is None:
-        lacks("nginx", "nginx is not installed")
+    nginx = found_nginx()
     folder.mkdir()
-    site = configuration(f"127.0.0.1:{port}", f"127.0.0.1:{upstream_port}", blobs)
+    site = configuration(
+        GATEKEEPER_LISTEN=f"127.0.0.1:{port}",
+        GATEKEEPER_SERVERS=f"server 127.0.0.1:{upstream_port} max_fails=0;",
+        GATEKEEPER_BLOBS=str(blobs),
+    )
     (folder / "site.conf").write_text(site)
     (folder / "nginx.conf").write_text(string.Template(_AROUND).substitute(folder=folder))
     with (folder / "log").open("wb") as log:

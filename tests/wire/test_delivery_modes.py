@@ -22,6 +22,8 @@ from gatekeeper.web.pages.snippets import Source, tools
 from tests import builders
 from tests.cast import Member, context
 from tests.http.pages.conftest import Browser
+from tests.live import free_port
+from tests.nginx import running_nginx
 from tests.wire.clients import VERSIONS, Client, python_of
 from tests.wire.conftest import way_of
 from tests.wire.server import LARGE_BYTES, Live
@@ -314,3 +316,18 @@ def test_the_hubs_client_is_refused_downloads_is_cut_goes_on_and_is_refused_agai
         fresh = there.elsewhere("another").run(TRY, **wanted)
         assert "GatedRepoError" in fresh["kinds"]
         assert "was revoked" in fresh["text"]
+
+
+def test_without_any_server_nginx_says_503_and_when_to_come_again(tmp_path: Path) -> None:
+    """Not its own page of 502, which tells nobody what to do."""
+    port = free_port()
+    with running_nginx(tmp_path / "nginx", port, free_port(), tmp_path):
+        for method in ("GET", "HEAD", "POST"):
+            link = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+            link.request(method, FILE)
+            answer = link.getresponse()
+            assert (answer.status, answer.headers["Retry-After"]) == (503, "2")
+            assert answer.headers["Cache-Control"] == "no-store"
+            body = answer.read()
+            assert method == "HEAD" or body.startswith(b"The archive does not answer.")
+            link.close()
