@@ -63,14 +63,14 @@ class Round(threading.Thread):
         self._chores = chores
         self._done = done
         self._stopping = threading.Event()
+        self.turns = 0
 
     def run(self) -> None:
         """Do each chore when its tick comes."""
-        tick = 0
         while not self._stopping.wait(TICK_SECONDS):
-            tick += 1
+            self.turns += 1
             for chore in self._chores:
-                if tick % chore.every_ticks == 0:
+                if self.turns % chore.every_ticks == 0:
                     self.do(chore)
         for chore in self._chores:
             self.do(chore)

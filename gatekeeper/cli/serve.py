@@ -29,6 +29,7 @@ from gatekeeper.web import metrics
 
 FILES_BESIDE_THREADS = 256
 CHORES_SECONDS = 12
+HEARTBEAT_SECONDS = 1.0
 
 log = logging.getLogger("gatekeeper.serve")
 
@@ -145,9 +146,14 @@ def serve(desk: Desk) -> None:
 
 
 @click.command()
+@click.option(
+    "--heartbeat",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Touch this file every second while chores are done, for who watches the worker.",
+)
 @pass_desk
 @command
-def worker(desk: Desk) -> None:
+def worker(desk: Desk, heartbeat: Path | None) -> None:
     """Send mail and do the other chores, for servers on Postgres; ends on SIGTERM or Ctrl-C."""
     logs.configure(desk.settings.log)
     desk.serves = True
@@ -156,5 +162,13 @@ def worker(desk: Desk) -> None:
         signal.signal(number, lambda *_: stop.set())
     rounds = chores.Round(desk.house, chores.EVERYWHERE + chores.WORKER)
     rounds.start()
-    stop.wait()
+    _watch(rounds, stop, heartbeat)
     rounds.finish()
+
+
+def _watch(rounds: chores.Round, stop: threading.Event, heartbeat: Path | None) -> None:
+    seen = -1
+    while not stop.wait(HEARTBEAT_SECONDS):
+        if heartbeat is not None and rounds.turns != seen:
+            heartbeat.touch()
+        seen = rounds.turns

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import shutil
 import subprocess
 import sys
 import venv
@@ -17,10 +19,37 @@ ROOT = Path(__file__).resolve().parents[2]
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Build the wheel of this checkout with the build back end that is installed."""
-    out = tmp_path_factory.mktemp("wheel")
+    return build(ROOT, tmp_path_factory.mktemp("wheel"))
+
+
+def build(source: Path, out: Path) -> Path:
+    """Build the wheel of a folder."""
     command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(out)]
-    subprocess.run([*command, str(ROOT)], check=True, capture_output=True)
+    subprocess.run([*command, str(source)], check=True, capture_output=True)
     return next(out.glob("gatekeeper-*.whl"))
+
+
+def contents(wheel: Path) -> dict[str, int]:
+    """Return the files of a wheel with their checksums."""
+    return {one.filename: one.CRC for one in zipfile.ZipFile(wheel).infolist()}
+
+
+def test_the_image_is_built_from_all_that_the_wheel_needs(wheel: Path, tmp_path: Path) -> None:
+    """The Dockerfile copies what .dockerignore lets through, and that gives the same wheel."""
+    copied = re.findall(
+        r"^COPY (?!--from)(.+) \S+$", (ROOT / "Dockerfile").read_text(), re.MULTILINE
+    )
+    names = {name for line in copied for name in line.split()}
+    ignored = (ROOT / ".dockerignore").read_text().split()
+    assert ignored[0] == "*"
+    assert {line[1:] for line in ignored if line.startswith("!")} == names
+    for name in names:
+        source = ROOT / name
+        if source.is_dir():
+            shutil.copytree(source, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(source, tmp_path / name)
+    assert contents(build(tmp_path, tmp_path / "out")) == contents(wheel)
 
 
 def test_the_wheel_holds_templates_and_config(wheel: Path) -> None:

@@ -100,12 +100,6 @@ def test_every_variable_a_document_names_is_a_setting(document: Path) -> None:
     assert {name.removesuffix("_FILE") for name in named} <= known
 
 
-def test_the_containers_set_what_is_a_setting() -> None:
-    text = (ROOT / "docker-compose.yml").read_text() + (ROOT / "Dockerfile").read_text()
-    named = set(re.findall(r"GATEKEEPER_([A-Z0-9]+__[A-Z0-9_]+)", text))
-    assert {n.removesuffix("_FILE") for n in named} <= {k.replace(".", "__").upper() for k in KEYS}
-
-
 # --- commands -------------------------------------------------------------------------------------
 
 

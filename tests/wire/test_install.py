@@ -41,12 +41,12 @@ class Visitor:
         with self._opener.open(self.url + path, timeout=20) as answer:
             return str(answer.read().decode())
 
-    def send(self, path: str, **form: str) -> str:
-        """Send the form of a page and follow where it leads."""
+    def send(self, path: str, to: str = "", **form: str) -> str:
+        """Send a form of a page, to another address where one is named; follow where it leads."""
         token = re.search(r'name="csrf_token" value="([^"]+)"', self.get(path))
         assert token is not None
         body = urllib.parse.urlencode({**form, "csrf_token": token[1]}).encode()
-        with self._opener.open(self.url + path, body, timeout=20) as answer:
+        with self._opener.open(self.url + (to or path), body, timeout=20) as answer:
             return str(answer.read().decode())
 
 
