@@ -30,6 +30,7 @@ DOORS = (
     "/api/models/{}/revision/main",
     "/api/models/{}/revision/none",
     "/api/models/{}/tree/main",
+    "/api/models/{}/tree/main/",
     "/api/models/{}/tree/main/deep?recursive=true",
     "/api/models/{}/refs",
     "/api/models/{}/commits/main",
@@ -138,6 +139,12 @@ def test_what_is_missing_behind_an_open_gate_is_told_apart(client: FlaskClient, 
     tree = client.get(f"/api/models/{T0}/tree/main/none")
     assert code_of(tree) == (404, "EntryNotFound")
     assert len(tree.headers["X-Repo-Commit"]) == 40
+
+
+def test_a_tree_of_the_empty_path_is_the_whole_tree(client: FlaskClient) -> None:
+    # Olah, a mirror of a Hub, asks for it so.
+    whole = client.get(f"/api/models/{T0}/tree/main?recursive=true")
+    assert client.get(f"/api/models/{T0}/tree/main/?recursive=true").json == whole.json
 
 
 @pytest.mark.parametrize("path", ["README.md", "LICENSE"])

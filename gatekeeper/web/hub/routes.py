@@ -119,6 +119,7 @@ def _listed(found: Head) -> wire.Json | None:
 
 
 @blueprint.get(f"{MODEL}/tree/<segment:revision>")
+@blueprint.get(f"{MODEL}/tree/<segment:revision>/")
 @blueprint.get(f"{MODEL}/tree/<segment:revision>/<rest:path>")
 def list_tree(namespace: str, name: str, revision: str, path: str = "") -> Response:
     """List what a folder of a revision holds."""
