@@ -9,7 +9,7 @@ PYTHON ?= $(firstword $(foreach p,python3.13 python3.12 python3.11 python3,$(she
 WORKERS ?= 2
 comma := ,
 
-.PHONY: run test check lint screenshots clean
+.PHONY: run test check lint bench screenshots clean
 
 run: $(VENV)/.installed-run
 	@$(BIN)/gatekeeper demo --data $(DATA) --port $(PORT) $(ARGS)
@@ -24,6 +24,10 @@ lint: $(VENV)/.installed-dev
 	@$(BIN)/lint-imports
 
 check: lint test
+
+# Side by side with what one would take instead: bench/README.md. ONLY=streams,resolve  FULL=1
+bench: $(VENV)/.installed-dev
+	@$(BIN)/python -m bench $(if $(ONLY),--only $(ONLY)) $(if $(FULL),--full) $(ARGS)
 
 # The README's pictures, from a demo that runs on PORT.
 screenshots: $(VENV)/.installed-dev

@@ -93,10 +93,10 @@ class Client:
         }
         return found | ({"HF_TOKEN": self.token} if self.token else {})
 
-    def run(self, script: str, **given: Any) -> Any:
+    def run(self, script: str, seconds: float = RUN_SECONDS, **given: Any) -> Any:
         """Run a script with these names set and return what it told."""
         names = "".join(f"{name} = {value!r}\n" for name, value in given.items())
-        done = self._start([str(self.python), "-c", PREAMBLE + names + script])
+        done = self._start([str(self.python), "-c", PREAMBLE + names + script], seconds)
         told = [line for line in done.stdout.splitlines() if line.startswith("TOLD")]
         assert done.returncode == 0, done.stdout + done.stderr
         assert told, done.stdout + done.stderr
@@ -106,28 +106,35 @@ class Client:
         """Run the `hf` command."""
         return self._start([str(self.python.parent / "hf"), *arguments])
 
-    def _start(self, command: Sequence[str]) -> subprocess.CompletedProcess[str]:
+    def _start(
+        self, command: Sequence[str], seconds: float = RUN_SECONDS
+    ) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             command,
             env=self.environment,
             cwd=self.home,
             capture_output=True,
             text=True,
-            timeout=RUN_SECONDS,
+            timeout=seconds,
             check=False,
         )
 
 
 def python_of(version: str) -> Path:
     """Return the interpreter that has this version, making its environment when it is missing."""
+    return python_with(f"huggingface_hub=={VERSIONS[version]}")
+
+
+def python_with(requirement: str) -> Path:
+    """Return an interpreter that has a package and nothing else, made once and kept."""
     root = Path(os.environ.get("GATEKEEPER_TEST_CACHE") or Path.home() / ".cache/gatekeeper-tests")
     root.mkdir(parents=True, exist_ok=True)
-    wanted = VERSIONS[version]
-    folder = root / f"huggingface_hub-{wanted.removesuffix('.*')}-py3{sys.version_info.minor}"
+    name = requirement.replace("==", "-").removesuffix(".*")
+    folder = root / f"{name}-py3{sys.version_info.minor}"
     with (root / f"{folder.name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not (folder / "is-complete").exists():
-            _make(folder, f"huggingface_hub=={wanted}")
+            _make(folder, requirement)
     return folder / "bin" / "python"
 
 

@@ -1,0 +1,31 @@
+"""The measures, by the name under which `ONLY=` asks for one and its results are kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from bench.figures import Figure
+from bench.ground import Ground
+from bench.measures import (
+    group_commit,
+    publish,
+    resolve,
+    sequencer,
+    slow_readers,
+    small_files,
+    snapshot,
+    streams,
+)
+
+Measure = Callable[[Ground], Sequence[Figure]]
+
+MEASURES: Mapping[str, Measure] = {
+    "streams": streams.measure,
+    "small-files": small_files.measure,
+    "slow-readers": slow_readers.measure,
+    "resolve": resolve.measure,
+    "group-commit": group_commit.measure,
+    "sequencer": sequencer.measure,
+    "snapshot": snapshot.measure,
+    "publish": publish.measure,
+}

@@ -1,0 +1,218 @@
+"""Growth: what a page and an answer cost with 10², 10⁴ and 10⁶ of everything in the database.
+
+Models, people, cases, grants and entries grow together; a hundred cases are open. Each door is
+asked through the application in this process, without HTTP. The number of statements must not
+change at all; time may, by what another level of an index costs. The ledger's last page is read at
+one million entries, with `FULL=1` at ten.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sqlite3
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from statistics import median
+from typing import Any
+
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import event
+
+from bench.figures import Bound, Figure
+from bench.ground import Ground
+from bench.servers import crowd
+from bench.servers.hall import TINY, Hall, opened, small_path
+from gatekeeper.app import create_app, read_keys
+from gatekeeper.services import sessions
+from gatekeeper.services.ports import House
+from gatekeeper.settings import load
+from tests.cast import NAMESPACE, Member, context
+
+SIZES = (100, 10_000, 1_000_000)
+FULL_ENTRIES = 10_000_000
+TIMES = 15
+_V1 = "/api/v1"
+
+# What is asked of whom: name -> (key of the cast or of a reader, method, path)
+DOORS: Mapping[str, tuple[str, str, str]] = {
+    "decide": ("reader", "HEAD", f"/{NAMESPACE}/{TINY}/resolve/main/{small_path(0)}"),
+    "catalogue page": ("", "GET", "/"),
+    "catalogue page, a holder's": ("reader", "GET", "/"),
+    "releases, API": ("reader", "GET", f"{_V1}/releases"),
+    "models, API": ("reader", "GET", f"{_V1}/models"),
+    "models, Hub": ("", "GET", "/api/models?sort=lastModified"),
+    "a model's page": ("reader", "GET", f"/{NAMESPACE}/{TINY}"),
+    "queue": ("handler", "GET", "/review"),
+    "queue, API": ("handler", "GET", f"{_V1}/applications"),
+    "grants, API": ("compliance", "GET", f"{_V1}/grants?model={NAMESPACE}/{TINY}"),
+    "one's access": ("reader", "GET", "/access"),
+    "audit page": ("compliance", "GET", "/audit"),
+    "audit of a model": ("compliance", "GET", f"{_V1}/audit/entries?model={NAMESPACE}/{TINY}"),
+    "one's record": ("reader", "GET", "/account/record"),
+}
+LAST_PAGE = f"{_V1}/audit/entries?limit=50&before={{}}"
+FIRST_PAGE = f"{_V1}/audit/entries?limit=50"
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What one answer took."""
+
+    ms: float
+    statements: int
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """The house that grows, its application, and who asks."""
+
+    house: House
+    app: Flask
+    people: Mapping[str, Member]
+
+    def ask(self, who: str, method: str, path: str) -> Cost:
+        """Ask once for what is kept, then some times more; return the median."""
+        client, headers = self.app.test_client(), {}
+        if who and path.startswith(("/api/", f"/{NAMESPACE}/{TINY}/resolve")):
+            headers = self.people[who].headers
+        elif who:
+            client.set_cookie("gk_session", self._session(who), domain="localhost")
+        _ask(client, method, path, headers)
+        with self._counted() as seen:
+            _ask(client, method, path, headers)
+        return Cost(
+            1000 * median(_ask(client, method, path, headers) for _ in range(TIMES)), len(seen)
+        )
+
+    def _session(self, who: str) -> str:
+        session_id = f"session-of-{who}-{time.monotonic_ns()}"
+        person = self.people[who].id
+        payload = json.dumps({"_user_id": person})
+        sessions.begin(self.house, context(), session_id, person, payload, "bench")
+        return session_id
+
+    @contextmanager
+    def _counted(self) -> Iterator[list[str]]:
+        seen: list[str] = []
+
+        def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+            seen.append(statement)
+
+        event.listen(self.house.db.engine, "before_cursor_execute", note)
+        yield seen
+        event.remove(self.house.db.engine, "before_cursor_execute", note)
+
+
+def measure(ground: Ground) -> Sequence[Figure]:
+    """Fill, and ask at every door at every size."""
+    found: dict[int, dict[str, Cost]] = {}
+    with _grown(ground) as site:
+        before = 0
+        for size in SIZES:
+            _fill(site, before, size)
+            before = size
+            found[size] = {name: site.ask(*door) for name, door in DOORS.items()}
+        if ground.full:
+            with site.house.db.engine.execution_options(immediate=True).begin() as connection:
+                crowd.fill_ledger(connection, before, FULL_ENTRIES)
+        pages = [_pages(site) for _ in range(ground.rounds)]
+    entries = FULL_ENTRIES if ground.full else SIZES[-1]
+    return [_last_page(pages, entries), *_figures(found)]
+
+
+def _fill(site: Site, first: int, last: int) -> None:
+    with site.house.db.engine.execution_options(immediate=True).begin() as connection:
+        crowd.fill(connection, first, last)
+    with site.house.db.engine.connect() as connection:
+        connection.exec_driver_sql("PRAGMA optimize")
+
+
+@contextmanager
+def _grown(ground: Ground) -> Iterator[Site]:
+    """Copy the hall's database and open it with its application."""
+    hall, data = ground.hall, ground.place("growth")
+    shutil.copytree(hall.data / "keys", data / "keys")
+    with (
+        sqlite3.connect(hall.data / "gatekeeper.db") as source,
+        sqlite3.connect(data / "gatekeeper.db") as target,
+    ):
+        source.backup(target)
+    source.close()
+    target.close()
+    settings = load({"GATEKEEPER_LIMITS__ENABLED": "false"})[0]
+    with opened(data) as house:
+        app = create_app(settings, house, read_keys(settings, data).sessions)
+        yield Site(house, app, _people(hall))
+
+
+def _people(hall: Hall) -> Mapping[str, Member]:
+    return {
+        "reader": hall.reader,
+        "handler": hall.cast.handler,
+        "compliance": hall.cast.compliance,
+    }
+
+
+def _ask(client: FlaskClient, method: str, path: str, headers: Mapping[str, str]) -> float:
+    begun = time.perf_counter()
+    answer = client.open(path, method=method, headers=dict(headers))
+    answer.get_data()
+    answer.close()
+    assert answer.status_code == 200, (path, answer.status_code, answer.get_data()[:300])
+    return time.perf_counter() - begun
+
+
+def _pages(site: Site) -> tuple[float, float]:
+    """Return what the first and the last page of the ledger take, in milliseconds."""
+    first = site.ask("compliance", "GET", FIRST_PAGE)
+    return first.ms, site.ask("compliance", "GET", LAST_PAGE.format(51)).ms
+
+
+def _last_page(pages: Sequence[tuple[float, float]], entries: int) -> Figure:
+    return Figure(
+        name="last audit page",
+        anchor=f"the first page of {entries:,} entries",
+        unit="ms",
+        values={"ours": [last for _, last in pages], "anchor": [first for first, _ in pages]},
+        ratios=[last / first for first, last in pages],
+        floor=4.0,
+        aim=2.0,
+        bound=Bound.AT_MOST,
+    )
+
+
+def _figures(found: Mapping[int, Mapping[str, Cost]]) -> list[Figure]:
+    few, many = found[SIZES[0]], found[SIZES[-1]]
+    return [
+        figure
+        for name in DOORS
+        for figure in (
+            Figure(
+                name=f"growth, {name}",
+                anchor=f"{SIZES[0]} of everything, now {SIZES[-1]:,}",
+                unit="ms",
+                values={"ours": [many[name].ms], "anchor": [few[name].ms]},
+                ratios=[many[name].ms / few[name].ms],
+                floor=4.0,
+                aim=2.0,
+                bound=Bound.AT_MOST,
+                extra={
+                    f"ms at {size:,}": round(costs[name].ms, 1) for size, costs in found.items()
+                },
+            ),
+            Figure(
+                name=f"growth, {name}, statements",
+                anchor=f"{SIZES[0]} of everything",
+                unit="statements",
+                values={"ours": [many[name].statements], "anchor": [few[name].statements]},
+                ratios=[many[name].statements / max(1, few[name].statements)],
+                floor=1.0,
+                aim=1.0,
+                bound=Bound.AT_MOST,
+            ),
+        )
+    ]

@@ -1,0 +1,1 @@
+"""Who answers: our own server, and the anchors that a user would pick instead."""

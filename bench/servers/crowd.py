@@ -1,0 +1,95 @@
+"""Fills a furnished house with copies of its own rows: up to millions, in a few minutes (SQLite).
+
+The one place that writes audited tables without a fact. What it adds proves nothing: the MACs of
+copied grants do not hold and copied entries repeat an event. It is for a benchmark's database.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from sqlalchemy import Connection, Table, text
+
+from gatekeeper.db import tables as t
+from gatekeeper.db.engine import writes
+
+OPEN_CASES = 100  # what waits for a desk, however much was decided before
+MODELS_A_NAMESPACE = 100  # each is the one model of its release
+
+_NAMESPACE = f"'crowd-' || (i / {MODELS_A_NAMESPACE})"
+_RELEASE = "'rel_crowd' || i"
+_PERSON, _MODEL, _GRANT, _CASE = (f"'{kind}_crowd' || i" for kind in ("per", "mod", "gr", "GK"))
+_REVISION = "printf('%040x', i)"
+_AT = "one.{0} - 2000000000000 + i"  # earlier than anything real, in order
+_EVENT = "printf('%032x', i)"
+
+# Columns that differ from the row that is copied, an expression of the number i; parents first.
+_COPIES: tuple[tuple[Table, Mapping[str, str]], ...] = (
+    (t.namespaces, {"name": _NAMESPACE}),
+    (t.releases, {"id": _RELEASE, "namespace": _NAMESPACE, "name": "'line-' || i"}),
+    (t.models, {"id": _MODEL, "release_id": _RELEASE, "namespace": _NAMESPACE,
+                "name": "'model-' || i"}),
+    (t.revisions, {"id": _REVISION, "model_id": _MODEL}),
+    (t.refs, {"model_id": _MODEL, "revision_id": _REVISION}),
+    (t.files, {"revision_id": _REVISION}),
+    (t.persons, {"id": _PERSON, "username_value": "'crowd' || i",
+                 "email_value": "'crowd' || i || '@crowd.example'"}),
+    (t.applications, {"id": _CASE, "lead_id": _PERSON,
+                      "state": f"CASE WHEN i < {OPEN_CASES} THEN 'submitted' ELSE 'approved' END"}),
+    (t.application_models, {"application_id": _CASE, "model_id": _MODEL}),
+    (t.grants, {"id": _GRANT, "person_id": _PERSON, "application_id": _CASE}),
+    (t.grant_models, {"grant_id": _GRANT, "model_id": _MODEL}),
+)  # fmt: skip
+_STEPS = {"namespaces": MODELS_A_NAMESPACE}
+
+
+@writes
+def fill(connection: Connection, first: int, last: int) -> None:
+    """Add models, people, cases, grants and entries with the numbers from `first` to before `last`.
+
+    Both are multiples of 100. The ledger is as long as there are entries, and holds no proof.
+    """
+    for table, changes in _COPIES:
+        _copy(connection, table, changes, first, last, _STEPS.get(table.name, 1))
+    fill_ledger(connection, first, last)
+
+
+@writes
+def fill_ledger(connection: Connection, first: int, last: int) -> None:
+    """Add entries alone, with their leaves and what they mention."""
+    size = connection.execute(text("SELECT max(leaf_index) + 1 FROM leaves")).scalar_one()
+    newest = connection.execute(text("SELECT max(id) FROM entries")).scalar_one()
+    entry = f"{newest} + 1 + i - {first}"
+    about = {"entry_id": entry}
+    _copy(connection, t.entries, {"id": entry, "event_id": _EVENT}, first, last)
+    leaf = {"leaf_index": f"{size} + i - {first}", **about}
+    _copy(connection, t.leaves, leaf, first, last)
+    for subject in (_PERSON, _MODEL):
+        _copy(connection, t.mentions, {"subject": subject, **about}, first, last)
+    grown = size + last - first
+    connection.execute(
+        text("UPDATE tree SET size = :size, hashes = zeroblob(:bytes)"),
+        {"size": grown, "bytes": 32 * grown.bit_count()},
+    )
+
+
+def _copy(
+    connection: Connection, table: Table, changes: Mapping[str, str], first: int, last: int,
+    step: int = 1,
+) -> None:  # fmt: skip
+    """Insert a copy of the table's first row for every `step`-th number."""
+    times = {
+        c.name: _AT.format(c.name)
+        for c in table.c
+        if c.name in {"changed_at", "submitted_at", "at"}
+    }
+    values = {**{c.name: f"one.{c.name}" for c in table.c}, **times, **changes}
+    names = ", ".join(f'"{name}"' for name in values)
+    connection.execute(
+        text(
+            f"WITH RECURSIVE n(i) AS (SELECT {first} UNION ALL SELECT i + {step} FROM n "
+            f"WHERE i + {step} < {last}) INSERT INTO {table.name} ({names}) "
+            f"SELECT {', '.join(values.values())} FROM n, "
+            f"(SELECT * FROM {table.name} ORDER BY rowid LIMIT 1) AS one"
+        )
+    )
