@@ -6,9 +6,10 @@ import json
 from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, select, tuple_
+from sqlalchemy import Connection, Row, bindparam, func, select, tuple_
 
 from gatekeeper.db import tables as t
+from gatekeeper.db.statements import Prepared
 from gatekeeper.domain.agreements import (
     Acceptance,
     Agreement,
@@ -19,6 +20,22 @@ from gatekeeper.domain.agreements import (
 )
 from gatekeeper.domain.catalogue import AgreementId
 from gatekeeper.domain.people import PersonId
+
+# Every version of several agreements, with the newest that a person accepted.
+_TERMS = Prepared(
+    select(
+        t.agreements.c.agreement_id,
+        t.agreements.c.version,
+        t.agreements.c.change,
+        select(func.max(t.acceptances.c.version))
+        .where(
+            t.acceptances.c.person_id == bindparam("person_id"),
+            t.acceptances.c.agreement_id == t.agreements.c.agreement_id,
+        )
+        .scalar_subquery()
+        .label("accepted"),
+    ).where(t.agreements.c.agreement_id.in_(bindparam("agreement_ids", expanding=True)))
+)
 
 
 class AgreementReader:
@@ -55,23 +72,14 @@ class AgreementReader:
     def terms_of(
         self, person_id: PersonId, agreement_ids: Collection[AgreementId]
     ) -> dict[AgreementId, TermsState]:
-        """Return how a person stands towards each of the agreements, in two queries."""
+        """Return how a person stands towards each of the agreements, in one query."""
         if not agreement_ids:
             return {}
-        a, published = t.acceptances.c, t.agreements.c
-        rows = self._c.execute(
-            select(a.agreement_id, func.max(a.version))
-            .where(a.person_id == person_id, a.agreement_id.in_(agreement_ids))
-            .group_by(a.agreement_id)
-        )
-        accepted: dict[str, int] = dict(rows.all())
+        accepted: dict[str, int | None] = {}
         changes: dict[str, dict[int, Change]] = {}
-        for agreement_id, version, change in self._c.execute(
-            select(published.agreement_id, published.version, published.change).where(
-                published.agreement_id.in_(agreement_ids)
-            )
-        ):
-            changes.setdefault(agreement_id, {})[version] = Change(change)
+        for row in _TERMS.all(self._c, person_id=person_id, agreement_ids=list(agreement_ids)):
+            changes.setdefault(row.agreement_id, {})[row.version] = Change(row.change)
+            accepted[row.agreement_id] = row.accepted
         return {i: terms_state(changes.get(i, {}), accepted.get(i)) for i in agreement_ids}
 
     def acceptances_of(self, person_id: PersonId) -> list[Acceptance]:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Collection
 from datetime import date, datetime
+from itertools import groupby
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, func, literal, select, tuple_
+from sqlalchemy import Connection, Select, bindparam, exists, func, literal, select, tuple_
 
 from gatekeeper.db import tables as t
+from gatekeeper.db.statements import Prepared
 from gatekeeper.domain.applications import (
     OPEN_STATES,
     Application,
@@ -24,6 +26,23 @@ from gatekeeper.domain.catalogue import ModelId
 from gatekeeper.domain.people import PersonId
 
 _A = t.applications.c
+
+
+_OF, _ASKED = t.application_models.alias("of"), t.application_models.alias("asked")
+# A row for each model of a person's applications for one of those asked for. By the person first: a
+# model may have a million applicants, a person has few cases.
+_CONCERNING = Prepared(
+    select(t.applications, _OF.c.model_id)
+    .join(_OF, _OF.c.application_id == _A.id)
+    .where(
+        _A.lead_id == bindparam("lead_id"),
+        exists().where(
+            _ASKED.c.application_id == _A.id,
+            _ASKED.c.model_id.in_(bindparam("model_ids", expanding=True)),
+        ),
+    )
+    .order_by(_A.submitted_at.desc(), _A.id, _OF.c.model_id)
+)
 
 
 class ApplicationReader:
@@ -49,21 +68,13 @@ class ApplicationReader:
         self, lead_id: PersonId, model_ids: Collection[ModelId]
     ) -> dict[ModelId, Application]:
         """Return the newest application by this person that names each model, if there is one."""
-        named = t.application_models.c
-        newest_first = (_A.submitted_at.desc(), _A.id)
-        place = func.row_number().over(partition_by=named.model_id, order_by=newest_first)
-        placed = (
-            select(_A.id, place.label("place"))
-            .join(t.application_models, named.application_id == _A.id)
-            .where(_A.lead_id == lead_id, named.model_id.in_(model_ids))
-            .subquery()
-        )
-        first = select(placed.c.id).where(placed.c.place == 1)
+        rows = _CONCERNING.all(self._c, lead_id=lead_id, model_ids=list(model_ids))
         found: dict[ModelId, Application] = {}
-        for application in self._all(
-            select(t.applications).where(_A.id.in_(first)).order_by(*newest_first)
-        ):
-            for model_id in application.models:
+        for _, grouped in groupby(rows, key=lambda row: row.id):
+            named = list(grouped)
+            models = tuple(ModelId(row.model_id) for row in named)
+            application = _application(named[0], models)
+            for model_id in models:
                 found.setdefault(model_id, application)
         return found
 
@@ -158,7 +169,7 @@ class ApplicationReader:
         return [_application(row, tuple(sorted(models.get(row.id, [])))) for row in rows]
 
 
-def _application(row: Row[Any], models: tuple[ModelId, ...]) -> Application:
+def _application(row: Any, models: tuple[ModelId, ...]) -> Application:
     return Application(
         id=ApplicationId(row.id),
         lead_id=PersonId(row.lead_id),

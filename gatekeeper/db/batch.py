@@ -21,6 +21,7 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from gatekeeper.db.engine import begin_immediate, is_locked, is_read_only
+from gatekeeper.db.statements import tell
 from gatekeeper.domain.errors import Busy, Unavailable
 
 # A batch takes no further act past these, so that its first act is not kept waiting. Measured with
@@ -155,10 +156,10 @@ class Batcher:
     def _savepoint(self) -> Iterator[Connection]:
         assert self._connection is not None  # noqa: S101  opened by _open under the turn
         connection = self._connection
-        connection.exec_driver_sql("SAVEPOINT act")
+        tell(connection, "SAVEPOINT act")
         try:
             yield connection
-            connection.exec_driver_sql("RELEASE act")
+            tell(connection, "RELEASE act")
         except BaseException as error:
             self._undo(connection, error)
             raise
@@ -166,8 +167,8 @@ class Batcher:
     def _undo(self, connection: Connection, error: BaseException) -> None:
         self._stale = self._stale or is_read_only(error)
         try:
-            connection.exec_driver_sql("ROLLBACK TO act")
-            connection.exec_driver_sql("RELEASE act")
+            tell(connection, "ROLLBACK TO act")
+            tell(connection, "RELEASE act")
         except BaseException as worse:
             # SQLite ended the whole transaction: what the others did in it is gone as well.
             if self._batch is not None:

@@ -10,10 +10,22 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, and_, exists, func, literal, or_, select, tuple_
+from sqlalchemy import (
+    Connection,
+    Row,
+    Select,
+    bindparam,
+    exists,
+    func,
+    literal,
+    or_,
+    select,
+    tuple_,
+)
 
 from gatekeeper.db import tables as t
 from gatekeeper.db.revisions import RevisionReader
+from gatekeeper.db.statements import Prepared
 from gatekeeper.domain.catalogue import (
     AgreementId,
     Availability,
@@ -31,6 +43,12 @@ from gatekeeper.domain.tiers import Tiers
 _MODELS = select(t.models, t.releases.c.name.label("release_name")).join(
     t.releases, t.releases.c.id == t.models.c.release_id
 )
+_MODEL = Prepared(
+    _MODELS.where(
+        t.models.c.namespace == bindparam("namespace"), t.models.c.name == bindparam("name")
+    )
+)
+_MODEL_BY_ID = Prepared(_MODELS.where(t.models.c.id == bindparam("id")))
 
 
 class CatalogueReader(RevisionReader):
@@ -76,10 +94,9 @@ class CatalogueReader(RevisionReader):
             exists().where(t.models.c.release_id == r.id, _perhaps_visible(person_id))
         )
         if after is not None:
-            at = literal(after[0], t.Moment())
-            later = and_(r.changed_at == at, r.id > after[1])
-            query = query.where(or_(r.changed_at < at, later))
-        rows = self._c.execute(query.order_by(r.changed_at.desc(), r.id).limit(limit))
+            place = tuple_(literal(after[0], t.Moment()), after[1])
+            query = query.where(tuple_(r.changed_at, r.id) < place)
+        rows = self._c.execute(query.order_by(r.changed_at.desc(), r.id.desc()).limit(limit))
         return [_release(row) for row in rows]
 
     def content(self, sha256: str) -> str:
@@ -94,14 +111,13 @@ class CatalogueReader(RevisionReader):
 
     def model(self, namespace: str, name: str) -> Model | None:
         """Return a model by its full name."""
-        found = self._models(
-            _MODELS.where(t.models.c.namespace == namespace, t.models.c.name == name)
-        )
-        return next(iter(found), None)
+        row = _MODEL.first(self._c, namespace=namespace, name=name)
+        return self._model(row) if row is not None else None
 
     def model_by_id(self, model_id: ModelId) -> Model | None:
         """Return a model by id."""
-        return next(iter(self._models(_MODELS.where(t.models.c.id == model_id))), None)
+        row = _MODEL_BY_ID.first(self._c, id=model_id)
+        return self._model(row) if row is not None else None
 
     def models_by_id(self, ids: Collection[ModelId]) -> dict[ModelId, Model]:
         """Return models by id, in one query however many."""
@@ -162,7 +178,7 @@ class CatalogueReader(RevisionReader):
     def _models(self, query: Select[Any]) -> list[Model]:
         return [self._model(row) for row in self._c.execute(query)]
 
-    def _model(self, row: Row[Any]) -> Model:
+    def _model(self, row: Any) -> Model:
         return Model(
             id=ModelId(row.id),
             namespace=row.namespace,
@@ -202,11 +218,11 @@ def _in_order(query: Select[Any], order: ModelOrder, after: tuple[str, ...] | No
     if time is None:
         query = query.order_by(*names)
         return query if after is None else query.where(tuple_(*names) > tuple_(*after))
-    query = query.order_by(time.desc(), *names)
+    query = query.order_by(time.desc(), *(name.desc() for name in names))
     if after is None:
         return query
-    at, then = datetime.fromisoformat(after[0]), tuple_(*names) > tuple_(*after[1:])
-    return query.where(or_(time < at, and_(time == at, then)))
+    at = literal(datetime.fromisoformat(after[0]), t.Moment())
+    return query.where(tuple_(time, *names) < tuple_(at, *after[1:]))
 
 
 def _perhaps_visible(person_id: PersonId | None) -> Any:

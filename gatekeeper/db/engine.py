@@ -19,6 +19,7 @@ from sqlalchemy.exc import DBAPIError, InternalError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import QueuePool
 
+from gatekeeper.db.statements import tell
 from gatekeeper.domain.errors import Busy, Unavailable
 
 # Which named writer runs now; the fence in the tests fails any write while it is None.
@@ -124,7 +125,7 @@ def _sqlite(url: str, pool_size: int, busy_seconds: float) -> Engine:
     def begin(connection: Connection) -> None:
         # Readers take a snapshot at their first SELECT; the writer waits in `begin_immediate`.
         if not connection.get_execution_options().get("immediate", False):
-            connection.exec_driver_sql("BEGIN")
+            tell(connection, "BEGIN")
 
     event.listen(engine, "connect", prepare)
     event.listen(engine, "begin", begin)
@@ -137,10 +138,10 @@ def begin_immediate(connection: Connection, until: float) -> None:
     SQLite itself comes to ask every 100 ms only, and misses the moment at which a busy process
     leaves the lock free (batch.BREATH_SECONDS). Raises OperationalError.
     """
-    connection.exec_driver_sql("PRAGMA busy_timeout = 0")
+    tell(connection, "PRAGMA busy_timeout = 0")
     while True:
         try:
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
+            tell(connection, "BEGIN IMMEDIATE")
         except OperationalError as error:
             if not is_locked(error) or time.monotonic() >= until:
                 raise

@@ -7,19 +7,59 @@ import hmac
 import json
 from collections.abc import Collection, Sequence
 from datetime import datetime
+from itertools import groupby
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, func, literal, or_, select, tuple_
+from sqlalchemy import Connection, Select, bindparam, exists, func, literal, or_, select, tuple_
 
 from gatekeeper.db import tables as t
+from gatekeeper.db.statements import Prepared
 from gatekeeper.domain.applications import ApplicationId
 from gatekeeper.domain.catalogue import AgreementId, ModelId, RevisionId
 from gatekeeper.domain.grants import EndReason, Grant, GrantFilter, GrantState
 from gatekeeper.domain.links import GrantId, Link, LinkId
 from gatekeeper.domain.people import EventId, PersonId
 
+_OF, _ASKED = t.grant_models.alias("of"), t.grant_models.alias("asked")
+# A row for each model of a grant that covers one of those asked for. By the person first: a model
+# may have a million holders, a person has few grants.
+_COVERING = (
+    select(t.grants, _OF.c.model_id)
+    .join(_OF, _OF.c.grant_id == t.grants.c.id)
+    .where(
+        t.grants.c.person_id == bindparam("person_id"),
+        exists().where(
+            _ASKED.c.grant_id == t.grants.c.id,
+            _ASKED.c.model_id.in_(bindparam("model_ids", expanding=True)),
+        ),
+    )
+    .order_by(t.grants.c.starts_at, t.grants.c.id, _OF.c.model_id)
+)
+_FOR_MODELS = Prepared(_COVERING)
+_SHARED = Prepared(_COVERING.with_for_update(read=True, of=t.grants))
+_LINK = Prepared(
+    select(t.links, t.contents.c.body, t.entries.c.at.label("issued_at"))
+    .join(t.contents, t.contents.c.sha256 == t.links.c.path_sha256)
+    .join(t.entries, t.entries.c.event_id == t.links.c.event_id)
+    .where(t.links.c.id == bindparam("id"))
+)
+_SERVED = Prepared(
+    select(t.servings.c.grant_id).where(
+        t.servings.c.grant_id.in_(bindparam("grant_ids", expanding=True)),
+        *(t.servings.c[n] == bindparam(n) for n in ("person_id", "model_id", "sha256", "hour")),
+    )
+)
+_REFUSED = Prepared(
+    select(t.refusals.c.hour).where(
+        *(
+            t.refusals.c[name] == bindparam(name)
+            for name in ("person_id", "model_id", "reason", "hour")
+        )
+    )
+)
 
-def grant_mac(key: bytes, row: Row[Any], models: Sequence[str]) -> bytes:
+
+def grant_mac(key: bytes, row: Any, models: Sequence[str]) -> bytes:
     """Return HMAC-SHA-256 over every column of a grant that decides, and its models."""
     decides = [
         row.id, row.person_id, row.state, row.starts_at.isoformat(), row.ends_at.isoformat(),
@@ -53,11 +93,14 @@ class GrantReader:
 
         `share` keeps others from changing them until the act ends (Postgres).
         """
-        g, of = t.grants.c, t.grant_models.c
-        covering = select(of.grant_id).where(of.model_id.in_(model_ids))
-        query = select(t.grants).where(g.person_id == person_id, g.id.in_(covering))
-        query = query.order_by(g.starts_at, g.id)
-        return self._grants(query.with_for_update(read=True, of=t.grants) if share else query)
+        rows = (_SHARED if share else _FOR_MODELS).all(
+            self._c, person_id=person_id, model_ids=list(model_ids)
+        )
+        return [
+            self._grant(covered[0], [row.model_id for row in covered])
+            for _, found in groupby(rows, key=lambda row: row.id)
+            if (covered := list(found))
+        ]
 
     def of_application(self, application_id: ApplicationId) -> list[Grant]:
         """Return what came of an application."""
@@ -108,12 +151,7 @@ class GrantReader:
 
     def link(self, link_id: LinkId) -> Link | None:
         """Return an issued link."""
-        row = self._c.execute(
-            select(t.links, t.contents.c.body, t.entries.c.at.label("issued_at"))
-            .join(t.contents, t.contents.c.sha256 == t.links.c.path_sha256)
-            .join(t.entries, t.entries.c.event_id == t.links.c.event_id)
-            .where(t.links.c.id == link_id)
-        ).one_or_none()
+        row = _LINK.first(self._c, id=link_id)
         if row is None:
             return None
         return Link(
@@ -128,33 +166,29 @@ class GrantReader:
             expires_at=row.expires_at,
         )
 
-    def was_served(
-        self, person_id: PersonId, grant_id: str, model_id: ModelId, sha256: str, hour: datetime
-    ) -> bool:
-        """Say whether this person's hour with this file is already recorded."""
-        s = t.servings.c
-        found = self._c.execute(
-            select(s.hour).where(
-                s.person_id == person_id,
-                s.grant_id == grant_id,
-                s.model_id == model_id,
-                s.sha256 == sha256,
-                s.hour == hour,
-            )
-        )
-        return found.first() is not None
+    def served(
+        self,
+        person_id: PersonId,
+        grant_ids: Collection[str],
+        model_id: ModelId,
+        sha256: str,
+        hour: datetime,
+    ) -> frozenset[str]:
+        """Return under which of these grants ('': none) the hour of this file is recorded."""
+        rows = _SERVED.all(
+            self._c, person_id=person_id, grant_ids=list(grant_ids), model_id=model_id,
+            sha256=sha256, hour=hour,
+        )  # fmt: skip
+        return frozenset(row.grant_id for row in rows)
 
     def was_refused(
         self, person_id: PersonId, model_id: ModelId, reason: str, hour: datetime
     ) -> bool:
         """Say whether this refusal is already recorded for the hour."""
-        r = t.refusals.c
-        found = self._c.execute(
-            select(r.hour).where(
-                r.person_id == person_id, r.model_id == model_id, r.reason == reason, r.hour == hour
-            )
+        found = _REFUSED.first(
+            self._c, person_id=person_id, model_id=model_id, reason=reason, hour=hour
         )
-        return found.first() is not None
+        return found is not None
 
     def _grants(self, query: Select[Any]) -> list[Grant]:
         rows = self._c.execute(query).all()
@@ -168,7 +202,7 @@ class GrantReader:
                 models.setdefault(grant_id, []).append(model_id)
         return [self._grant(row, sorted(models.get(row.id, []))) for row in rows]
 
-    def _grant(self, row: Row[Any], models: list[str]) -> Grant:
+    def _grant(self, row: Any, models: list[str]) -> Grant:
         sound = hmac.compare_digest(grant_mac(self._key, row, models), bytes(row.mac))
         return Grant(
             id=GrantId(row.id),

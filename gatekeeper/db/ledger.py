@@ -17,10 +17,11 @@ from datetime import datetime
 from typing import Any
 
 import rfc8785
-from sqlalchemy import Connection, Row, delete, func, insert, select, text, update
+from sqlalchemy import Connection, Row, bindparam, delete, func, insert, select, text, update
 
 from gatekeeper.db import tables as t
 from gatekeeper.db.engine import writes
+from gatekeeper.db.statements import Prepared
 from gatekeeper.domain.errors import IntegrityBroken
 from gatekeeper.domain.facts import Fact, codec
 from gatekeeper.domain.ledger import MAX_ENTRY_BYTES, CompactRange, leaf_hash
@@ -29,6 +30,22 @@ from gatekeeper.domain.people import Context, EventId
 ENTRY_VERSION = 1
 LEADER_PAUSE_MS = 2000
 SEQUENCER_LOCK = 0x676B6C6F67  # "gklog", the advisory lock of the one sequencer
+
+_ENTRY = Prepared(
+    insert(t.entries)
+    .values({c.name: bindparam(c.name) for c in t.entries.c if c.name != "id"})
+    .returning(t.entries.c.id)
+)
+_MENTION, _LEAF, _HEAD = (
+    Prepared(insert(table).values({c.name: bindparam(c.name) for c in table.c}))
+    for table in (t.mentions, t.leaves, t.tree)
+)
+_RANGE = Prepared(select(t.tree.c.size, t.tree.c.hashes).where(t.tree.c.id == 1))
+_GROWN = Prepared(
+    update(t.tree)
+    .where(t.tree.c.id == 1)
+    .values(size=bindparam("new_size"), hashes=bindparam("new_hashes"))
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,25 +90,19 @@ def append(connection: Connection, key: bytes, stamp: Stamp, fact: Fact) -> None
     """Insert the entry of a fact; on SQLite its leaf as well."""
     body = canonical(stamp.event_id, stamp.context, fact)
     actor = stamp.context.actor
-    row = connection.execute(
-        insert(t.entries)
-        .values(
-            event_id=stamp.event_id,
-            kind=type(fact).__name__,
-            at=stamp.context.now,
-            actor_kind=str(actor.kind),
-            actor_id=actor.person_id,
-            body=body,
-            mac=entry_mac(key, body),
-        )
-        .returning(t.entries.c.id)
-    )
-    entry_id = row.scalar_one()
+    entry_id = _ENTRY.first(
+        connection,
+        event_id=stamp.event_id,
+        kind=type(fact).__name__,
+        at=stamp.context.now,
+        actor_kind=str(actor.kind),
+        actor_id=actor.person_id,
+        body=body,
+        mac=entry_mac(key, body),
+    ).id
     found = sorted(subjects(stamp.context, fact))
     if found:
-        connection.execute(
-            insert(t.mentions), [{"subject": s, "entry_id": entry_id} for s in found]
-        )
+        _MENTION.run(connection, *({"subject": s, "entry_id": entry_id} for s in found))
     if connection.dialect.name == "sqlite":
         _grow(connection, [(entry_id, leaf_hash(body))])
     else:
@@ -146,9 +157,7 @@ def give_leaves(connection: Connection, key: bytes, limit: int = 512) -> int:
 
 def stored_range(connection: Connection) -> CompactRange:
     """Read the compact range; an empty tree when there is no row yet."""
-    row = connection.execute(
-        select(t.tree.c.size, t.tree.c.hashes).where(t.tree.c.id == 1)
-    ).one_or_none()
+    row = _RANGE.first(connection)
     if row is None:
         return CompactRange()
     blob = bytes(row.hashes)
@@ -157,19 +166,19 @@ def stored_range(connection: Connection) -> CompactRange:
 
 def _grow(connection: Connection, entries: list[tuple[int, bytes]]) -> None:
     before = stored_range(connection)
-    connection.execute(
-        insert(t.leaves),
-        [
+    _LEAF.run(
+        connection,
+        *(
             {"leaf_index": before.size + i, "entry_id": entry_id, "hash": leaf}
             for i, (entry_id, leaf) in enumerate(entries)
-        ],
+        ),
     )
     after = before.extend(leaf for _, leaf in entries)
-    values = {"size": after.size, "hashes": b"".join(after.hashes)}
+    hashes = b"".join(after.hashes)
     if before.size == 0:
-        connection.execute(insert(t.tree).values(id=1, **values))
+        _HEAD.run(connection, {"id": 1, "size": after.size, "hashes": hashes})
     else:
-        connection.execute(update(t.tree).where(t.tree.c.id == 1).values(**values))
+        _GROWN.run(connection, {"new_size": after.size, "new_hashes": hashes})
 
 
 @dataclass(frozen=True, slots=True)

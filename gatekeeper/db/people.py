@@ -4,10 +4,28 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, or_, select
+from sqlalchemy import Connection, bindparam, func, or_, select
 
 from gatekeeper.db import tables as t
+from gatekeeper.db.statements import Prepared
 from gatekeeper.domain.people import AccessToken, Person, PersonId, Role, Scope, SiteRole, TokenId
+
+# A row a site role, and one for a person without any.
+_PERSON = (
+    select(t.persons, t.site_roles.c.role)
+    .outerjoin(t.site_roles, t.site_roles.c.person_id == t.persons.c.id)
+    .where(t.persons.c.id == bindparam("id"))
+)
+_BY_ID, _LOCKED = Prepared(_PERSON), Prepared(_PERSON.with_for_update(of=t.persons))
+_MEMBERSHIPS = Prepared(
+    select(t.members.c.namespace, t.members.c.role)
+    .where(t.members.c.person_id == bindparam("person_id"))
+    .order_by(t.members.c.namespace)
+)
+_TOKENS = select(t.tokens, t.token_uses.c.used_at).outerjoin(
+    t.token_uses, t.token_uses.c.token_id == t.tokens.c.id
+)
+_TOKEN_BY_DIGEST = Prepared(_TOKENS.where(t.tokens.c.digest == bindparam("digest")))
 
 
 class PeopleReader:
@@ -18,9 +36,9 @@ class PeopleReader:
 
     def by_id(self, person_id: PersonId, *, lock: bool = False) -> Person | None:
         """Return a person; `lock` holds the row until the act ends (Postgres)."""
-        query = select(t.persons).where(t.persons.c.id == person_id)
-        row = self._c.execute(query.with_for_update() if lock else query).one_or_none()
-        return self._person(row) if row is not None else None
+        rows = (_LOCKED if lock else _BY_ID).all(self._c, id=person_id)
+        roles = frozenset(SiteRole(row.role) for row in rows if row.role is not None)
+        return _person(rows[0], roles) if rows else None
 
     def by_email(self, email: str) -> Person | None:
         """Return the person with this normalised address."""
@@ -82,17 +100,13 @@ class PeopleReader:
     def memberships(self, person_id: PersonId) -> dict[str, frozenset[Role]]:
         """Return a person's roles by namespace."""
         found: dict[str, set[Role]] = {}
-        for namespace, role in self._c.execute(
-            select(t.members.c.namespace, t.members.c.role)
-            .where(t.members.c.person_id == person_id)
-            .order_by(t.members.c.namespace)
-        ):
+        for namespace, role in _MEMBERSHIPS.all(self._c, person_id=person_id):
             found.setdefault(namespace, set()).add(Role(role))
         return {namespace: frozenset(roles) for namespace, roles in found.items()}
 
     def token_by_digest(self, digest: str) -> AccessToken | None:
         """Return the token whose text has this SHA-256."""
-        row = self._c.execute(_TOKENS.where(t.tokens.c.digest == digest)).one_or_none()
+        row = _TOKEN_BY_DIGEST.first(self._c, digest=digest)
         return _token(row) if row is not None else None
 
     def token(self, token_id: TokenId) -> AccessToken | None:
@@ -132,19 +146,14 @@ class PeopleReader:
         row = self._c.execute(select(t.persons).where(where)).one_or_none()
         return self._person(row) if row is not None else None
 
-    def _person(self, row: Row[Any]) -> Person:
+    def _person(self, row: Any) -> Person:
         roles = self._c.execute(
             select(t.site_roles.c.role).where(t.site_roles.c.person_id == row.id)
         ).scalars()
         return _person(row, frozenset(SiteRole(role) for role in roles))
 
 
-_TOKENS = select(t.tokens, t.token_uses.c.used_at).outerjoin(
-    t.token_uses, t.token_uses.c.token_id == t.tokens.c.id
-)
-
-
-def _person(row: Row[Any], roles: frozenset[SiteRole]) -> Person:
+def _person(row: Any, roles: frozenset[SiteRole]) -> Person:
     return Person(
         id=PersonId(row.id),
         username=row.username_value or "",
@@ -158,7 +167,7 @@ def _person(row: Row[Any], roles: frozenset[SiteRole]) -> Person:
     )
 
 
-def _token(row: Row[Any]) -> AccessToken:
+def _token(row: Any) -> AccessToken:
     return AccessToken(
         id=TokenId(row.id),
         person_id=PersonId(row.person_id),

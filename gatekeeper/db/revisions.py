@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, case, func, or_, select
+from sqlalchemy import Connection, and_, bindparam, case, func, or_, select
 
 from gatekeeper.db import tables as t
+from gatekeeper.db.statements import Prepared
 from gatekeeper.domain.catalogue import (
     File,
     ModelId,
@@ -29,6 +30,19 @@ _REVISIONS = (
     )
     .outerjoin(t.contents, t.contents.c.sha256 == t.revisions.c.message_sha256)
     .outerjoin(t.persons, t.persons.c.id == t.revisions.c.author_id)
+)
+_WITHIN = _REVISIONS.where(t.revisions.c.model_id == bindparam("model_id"))
+_BY_ID = Prepared(_WITHIN.where(t.revisions.c.id == bindparam("name")))
+_BY_REF = Prepared(
+    _WITHIN.join(
+        t.refs,
+        and_(t.refs.c.revision_id == t.revisions.c.id, t.refs.c.model_id == t.revisions.c.model_id),
+    ).where(t.refs.c.name == bindparam("name"))
+)
+_FILE = Prepared(
+    select(t.files).where(
+        t.files.c.revision_id == bindparam("revision_id"), t.files.c.path == bindparam("path")
+    )
 )
 
 
@@ -49,16 +63,8 @@ class RevisionReader:
 
     def revision(self, model_id: ModelId, name: str) -> Revision | None:
         """Return the revision a branch, a tag or a full commit id names, within its model."""
-        revision_id: str | None = name
-        if not is_commit_id(name):
-            revision_id = self._c.execute(
-                select(t.refs.c.revision_id).where(
-                    t.refs.c.model_id == model_id, t.refs.c.name == name
-                )
-            ).scalar_one_or_none()
-        row = self._c.execute(
-            _REVISIONS.where(t.revisions.c.id == revision_id, t.revisions.c.model_id == model_id)
-        ).one_or_none()
+        named = _BY_ID if is_commit_id(name) else _BY_REF
+        row = named.first(self._c, model_id=model_id, name=name)
         return _revision(row) if row is not None else None
 
     def heads(self, model_ids: Collection[ModelId]) -> dict[ModelId, Revision]:
@@ -103,7 +109,8 @@ class RevisionReader:
 
     def file(self, revision_id: RevisionId, path: str) -> File | None:
         """Return one file of a revision."""
-        return next(iter(self.files_of([revision_id], path).get(revision_id, [])), None)
+        row = _FILE.first(self._c, revision_id=revision_id, path=path)
+        return _file(row) if row is not None else None
 
     def largest_file(self, model_id: ModelId) -> File | None:
         """Return the largest file on a model's main branch, the first by path of several."""
@@ -176,7 +183,7 @@ class RevisionReader:
         return [(sha256, size) for sha256, size in rows]
 
 
-def _revision(row: Row[Any]) -> Revision:
+def _revision(row: Any) -> Revision:
     return Revision(
         id=RevisionId(row.id),
         model_id=ModelId(row.model_id),
@@ -188,5 +195,5 @@ def _revision(row: Row[Any]) -> Revision:
     )
 
 
-def _file(row: Row[Any]) -> File:
+def _file(row: Any) -> File:
     return File(row.path, row.size_bytes, row.sha256, row.git_oid, row.lfs)

@@ -8,7 +8,7 @@ points to the event that last changed it. Not audited: the last block (ephemeral
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import (
@@ -36,6 +36,9 @@ metadata = MetaData(
 )
 
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
 class Moment(TypeDecorator[datetime]):
     """An aware UTC datetime as microseconds since 1970: sorts and compares alike everywhere."""
 
@@ -46,15 +49,14 @@ class Moment(TypeDecorator[datetime]):
         """Turn an aware datetime into microseconds."""
         if value is None:
             return None
-        delta = value - datetime(1970, 1, 1, tzinfo=UTC)
+        delta = value - _EPOCH
         return delta.days * 86_400_000_000 + delta.seconds * 1_000_000 + delta.microseconds
 
     def process_result_value(self, value: int | None, _dialect: Dialect) -> datetime | None:
         """Turn microseconds into an aware UTC datetime."""
         if value is None:
             return None
-        seconds, micros = divmod(value, 1_000_000)
-        return datetime.fromtimestamp(seconds, UTC).replace(microsecond=micros)
+        return _EPOCH + timedelta(microseconds=value)
 
 
 Serial = BigInteger().with_variant(Integer, "sqlite")
@@ -201,6 +203,7 @@ releases = Table(
     Column("changed_at", Moment, nullable=False),
     _event(),
     Index("uq_releases_namespace_name", "namespace", "name", unique=True),
+    Index("ix_releases_changed_at_id", "changed_at", "id"),
 )
 
 models = Table(
@@ -222,6 +225,8 @@ models = Table(
     _event(),
     Index("uq_models_namespace_name", "namespace", "name", unique=True),
     Index("ix_models_release_id", "release_id"),
+    Index("ix_models_changed_at", "changed_at", "namespace", "name"),
+    Index("ix_models_created_at", "created_at", "namespace", "name"),
 )
 
 revisions = Table(

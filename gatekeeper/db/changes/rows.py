@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Table, insert, update
+from sqlalchemy import ColumnElement, Connection, Table, bindparam, insert, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from gatekeeper.db import tables as t
+from gatekeeper.db.statements import Prepared
 from gatekeeper.domain.errors import Conflict
 from gatekeeper.domain.sealed import Content, Sealed
 
@@ -33,7 +35,12 @@ def keep(connection: Connection, content: Content) -> str:
 
 def add(connection: Connection, table: Table, **row: Any) -> None:
     """Insert one row."""
-    connection.execute(insert(table).values(**row))
+    _insert(table, tuple(row)).run(connection, row)
+
+
+@cache
+def _insert(table: Table, columns: tuple[str, ...]) -> Prepared:
+    return Prepared(insert(table).values({name: bindparam(name) for name in columns}))
 
 
 def change(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import tomllib
 from datetime import date
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal, TypeVar
 
@@ -198,8 +199,9 @@ def write_content(content: ReleaseContent) -> str:
     )
 
 
+@lru_cache(maxsize=1024)
 def read_content(text: str) -> ReleaseContent:
-    """Read what `write_content` wrote."""
+    """Read what `write_content` wrote: once each text, for a list shows many again and again."""
     return ReleaseContent.model_validate_json(text)
 
 
