@@ -87,8 +87,7 @@ class LocalObjects:
             if error.errno in {errno.ENOENT, errno.ELOOP} and self._blobs.is_dir():
                 raise IntegrityBroken(f"blob {sha256} is recorded and not held") from error
             raise Unavailable("the store cannot be read") from error
-        size = os.fstat(descriptor).st_size
-        return FileSlice(descriptor, start, size if end is None else min(end, size))
+        return FileSlice(descriptor, start, os.fstat(descriptor).st_size if end is None else end)
 
     def verify(self, sha256: str, progress: Callable[[int], None] | None = None) -> bool:
         """Read the blob and say whether its bytes still have this digest."""
@@ -134,7 +133,9 @@ class FileSlice:
     def __init__(self, descriptor: int, start: int, end: int) -> None:
         self._descriptor = descriptor
         self._end = end
-        self.seek(start)
+        self._left = end
+        if start:
+            self.seek(start)
 
     def fileno(self) -> int:
         """Return the descriptor, standing at the first byte; who sends it counts the bytes."""

@@ -6,6 +6,7 @@ it, started after the fork. Threads, connections and the limit on open files are
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import resource
@@ -89,6 +90,9 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no type hin
     def _ready(self, worker: Any) -> None:
         # The rest is for the last round of the chores, before the parent kills what is left.
         worker.cfg.set("graceful_timeout", self._settings.server.stop_seconds)
+        # What is loaded by now stays: collecting garbage need not go through it again and again.
+        gc.collect()
+        gc.freeze()
         if worker.age == 1:
             self._on_ready()
 

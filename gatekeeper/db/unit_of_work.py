@@ -8,8 +8,9 @@ belongs inside an act: no object store, no mail, no hashing of files. Source: ho
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from typing import TypeVar
 
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.pool import QueuePool
@@ -25,11 +26,14 @@ from gatekeeper.db.ephemeral import Ephemeral
 from gatekeeper.db.grants import GrantReader
 from gatekeeper.db.people import PeopleReader
 from gatekeeper.db.registrants import Registrants
+from gatekeeper.db.unchanged import Unchanged
 from gatekeeper.domain import notices
 from gatekeeper.domain.errors import Busy
 from gatekeeper.domain.facts import Fact
 from gatekeeper.domain.people import Context
 from gatekeeper.domain.tiers import Tiers
+
+T = TypeVar("T")
 
 
 class Readers:
@@ -94,6 +98,7 @@ class Database:
         self.entry_key = entry_key
         self._tiers = tiers
         self._batcher = Batcher(engine, busy_seconds) if engine.dialect.name == "sqlite" else None
+        self._unchanged = Unchanged(engine) if self._batcher is not None else None
         # SQLite's transactions are snapshots; Postgres must be asked, or each statement sees news.
         self._snapshots = engine if self._batcher is not None else _snapshots_of(engine)
         self._heard: Callable[[str], None] | None = None
@@ -118,6 +123,22 @@ class Database:
         """Open a snapshot; raises Unavailable when the database cannot be read."""
         with storage_faults(), self._snapshots.connect() as connection:
             yield Readers(connection, self.entry_key, self._tiers)
+
+    def unchanged(self, key: Hashable, find: Callable[[Readers], T]) -> T:
+        """Return what `find` reads in a snapshot; read anew only after anything was committed.
+
+        `find` depends on the key and the database alone, and returns neither None nor anything that
+        may be changed. On Postgres it is always called. Raises: Unavailable, and what `find` does.
+        """
+
+        def read() -> T:
+            with self.reading() as read:
+                return find(read)
+
+        if self._unchanged is None:
+            return read()
+        with storage_faults():
+            return self._unchanged.get(key, read)
 
     @contextmanager
     def acting(self, context: Context) -> Iterator[Act]:
@@ -162,6 +183,8 @@ class Database:
         """Let go of every connection."""
         if self._batcher is not None:
             self._batcher.close()
+        if self._unchanged is not None:
+            self._unchanged.close()
         self.engine.dispose()
 
     def _transaction(self) -> AbstractContextManager[Connection]:

@@ -1,7 +1,9 @@
 """Fetching: one verb for all dialects, signed links, and what is recorded before a byte leaves.
 
-Every request, ranges included, asks the database; a link is a claim and never an authority. The
-order is: decide, record, commit, then serve or raise. Source: house.md 6 and 7, security.md 2.
+Every request, ranges included, asks the database and is decided; a link is a claim and never an
+authority. What a decision rests on is read again only after something was committed
+(db/unchanged). The order is: decide, record, commit, then serve or raise. Source: house.md 6 and 7,
+security.md 2.
 Kept whole: deciding, recording and signing are read in one place.
 Not here: ranges and headers (web/streaming), the rule (domain/access).
 """
@@ -10,10 +12,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Protocol
 from urllib.parse import quote
 
 from gatekeeper.db.unit_of_work import Act, Readers
-from gatekeeper.domain.access import Basis, Fetch, Reason, Refused, See, Verdict, decide
+from gatekeeper.domain.access import (
+    Basis,
+    Fetch,
+    Reason,
+    Refused,
+    See,
+    Standing,
+    Verdict,
+    decide,
+)
 from gatekeeper.domain.catalogue import File, Model, Revision
 from gatekeeper.domain.errors import BadLink, NotFound
 from gatekeeper.domain.facts import downloads as f
@@ -76,46 +88,98 @@ def request_file(house: House, ctx: Context, ref: FileRef) -> Ready:
     return _fetch(house, ctx, ref, serves=True)
 
 
-def _fetch(
-    house: House, ctx: Context, ref: FileRef, *, serves: bool, through: Link | None = None
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """All that one request depends on but the clock; `served` names the grants of this hour."""
+
+    model: Model
+    asked: str  # the branch, tag or commit, as it was asked for
+    standing: Standing
+    revision: Revision | None
+    file: File | None
+    served: frozenset[str]
+    link: Link | None = None
+
+
+def _model_of(read: Readers, ref: FileRef) -> Model:
+    model = read.catalogue.model(ref.namespace, ref.name)
+    if model is None:
+        raise NotFound("no such model")
+    return model
+
+
+class _Find(Protocol):
+    def __call__(self, read: Readers, *, lock: bool = False) -> _Found: ...
+
+
+def _fetch(house: House, ctx: Context, ref: FileRef, *, serves: bool) -> Ready:
+    person_id, hour = ctx.actor.person_id, hour_of(ctx.now)
+
+    def find(read: Readers, *, lock: bool = False) -> _Found:
+        return _gather(read, person_id, _model_of(read, ref), ref, hour, lock=lock)
+
+    found = house.db.unchanged((person_id, ref, hour), find)
+    return _settle(house, ctx, ref.path, found, find, serves=serves)
+
+
+def _gather(
+    read: Readers,
+    person_id: PersonId | None,
+    model: Model,
+    ref: FileRef,
+    hour: datetime,
+    link: Link | None = None,
+    *,
+    lock: bool,
+) -> _Found:
+    person = read.people.by_id(person_id) if person_id is not None else None
+    standing = access.standings(read, person, [model], lock=lock)[model.id]
+    revision = read.catalogue.revision(model.id, ref.revision)
+    file = read.catalogue.file(revision.id, ref.path) if revision is not None else None
+    served: frozenset[str] = frozenset()
+    if person is not None and file is not None:
+        grants = ["", *(grant.id for grant in standing.grants)]
+        served = read.grants.served(person.id, grants, model.id, file.sha256, hour)
+    return _Found(model, ref.revision, standing, revision, file, served, link)
+
+
+def _settle(
+    house: House, ctx: Context, path: str, found: _Found, find: _Find, *, serves: bool
 ) -> Ready:
-    with house.db.reading() as read:
-        person = access.person_of(read, ctx)
-        judged, ready = _decide(read, person, ref, ctx.now, through)
-        owed = _owes_entry(read, judged, ready, serves, ctx.now)
-    if owed:
+    """Decide, record what is owed, then give the file or raise the refusal."""
+    judged, ready = _judge(found, path, ctx.now)
+    if _owes_entry(found, judged, ready, serves=serves) and not (
+        ready is None and _was_refused_before(house, judged, ctx.now)
+    ):
         with house.db.acting(ctx) as act:
             # Decided again under the lock: a revocation that committed first is seen, one that
             # comes later waits for this entry.
-            judged, ready = _decide(act, person, ref, ctx.now, through, lock=True)
-            if _owes_entry(act, judged, ready, serves, ctx.now):
+            found = find(act, lock=True)
+            judged, ready = _judge(found, path, ctx.now)
+            if _owes_entry(found, judged, ready, serves=serves):
                 _record(act, judged, ready, ctx.now)
     if ready is None:
         raise access.refusal(judged)
     return ready
 
 
-def _decide(
-    read: Readers,
-    person: Person | None,
-    ref: FileRef,
-    now: datetime,
-    through: Link | None = None,
-    *,
-    lock: bool = False,
-) -> tuple[Judged, Ready | None]:
+def _judge(found: _Found, path: str, now: datetime) -> tuple[Judged, Ready | None]:
     """Ask the rule about one file; nothing is ready where its verdict says no."""
-    model = read.catalogue.model(ref.namespace, ref.name)
-    if model is None:
+    model, standing = found.model, found.standing
+    if not decide(standing, model, See(), now).allowed:
         raise NotFound("no such model")
-    judged = access.judge(read, person, model, now, Fetch(ref.path), lock=lock)
-    if not decide(judged.standing, model, See(), now).allowed:
-        raise NotFound("no such model")
+    judged = Judged(model, standing, decide(standing, model, Fetch(path), now))
     if not judged.verdict.allowed:
         return judged, None
-    ready = _find(read, judged, ref, now)
-    if through is not None:
-        _check_link(through, judged, ready)
+    if found.revision is None:
+        raise NoSuchRevision(f"{model.full_name} has no revision {found.asked}")
+    if found.file is None:
+        raise NoSuchFile(f"{path} is not in {found.revision.id}", found.revision.id)
+    person = standing.person
+    named = person.id if person is not None and judged.verdict.basis is not Basis.OPEN else ""
+    ready = Ready(model, found.revision, found.file, named, now)
+    if found.link is not None:
+        _check_link(found.link, judged, ready)
     return judged, ready
 
 
@@ -128,36 +192,23 @@ def _check_link(link: Link, judged: Judged, ready: Ready) -> None:
         raise BadLink("the access this link was made for has ended", expired=True)
 
 
-def _find(read: Readers, judged: Judged, ref: FileRef, now: datetime) -> Ready:
-    model = judged.model
-    revision = read.catalogue.revision(model.id, ref.revision)
-    if revision is None:
-        raise NoSuchRevision(f"{model.full_name} has no revision {ref.revision}")
-    file = read.catalogue.file(revision.id, ref.path)
-    if file is None:
-        raise NoSuchFile(f"{ref.path} is not in {revision.id}", revision.id)
-    person = judged.standing.person
-    named = person.id if person is not None and judged.verdict.basis is not Basis.OPEN else ""
-    return Ready(model, revision, file, named, now)
-
-
-def _owes_entry(
-    read: Readers, judged: Judged, ready: Ready | None, serves: bool, now: datetime
-) -> bool:
-    """Say whether an entry is owed and not yet there for this hour."""
-    person, verdict = judged.standing.person, judged.verdict
-    if person is None or verdict.basis is Basis.OPEN:
+def _owes_entry(found: _Found, judged: Judged, ready: Ready | None, *, serves: bool) -> bool:
+    """Say whether an entry is owed, but for a refusal that was recorded this hour."""
+    verdict = judged.verdict
+    if judged.standing.person is None or verdict.basis is Basis.OPEN:
         return False
-    if ready is None:
-        return not _was_refused(read, person, judged, now)
     grant_id = verdict.grant.id if verdict.grant is not None else ""
-    return serves and not read.grants.was_served(
-        person.id, grant_id, ready.model.id, ready.file.sha256, hour_of(now)
-    )
+    return ready is None or (serves and grant_id not in found.served)
 
 
-def _was_refused(read: Readers, person: Person, judged: Judged, now: datetime) -> bool:
-    reason = judged.verdict.reason or Reason.NOT_VISIBLE
+def _was_refused_before(house: House, judged: Judged, now: datetime) -> bool:
+    with house.db.reading() as read:
+        return _was_refused(read, judged, now)
+
+
+def _was_refused(read: Readers, judged: Judged, now: datetime) -> bool:
+    person, reason = judged.standing.person, judged.verdict.reason or Reason.NOT_VISIBLE
+    assert person is not None  # noqa: S101  nothing is recorded of anonymous
     return read.grants.was_refused(person.id, judged.model.id, reason, hour_of(now))
 
 
@@ -166,6 +217,8 @@ def _record(act: Act, judged: Judged, ready: Ready | None, now: datetime) -> Non
     assert person is not None  # noqa: S101  nothing is recorded of anonymous
     if ready is None:
         reason = verdict.reason or Reason.NOT_VISIBLE
+        if _was_refused(act, judged, now):
+            return
         act.record(f.AccessRefused(person.id, judged.model.id, reason, hour_of(now)))
         return
     act.record(
@@ -205,7 +258,9 @@ def issue_link(house: House, ctx: Context, ref: FileRef) -> IssuedLink:
     link_id = LinkId(ctx.fresh(12).hex())
     with house.db.acting(ctx) as act:
         person = current(act, ctx)
-        judged, ready = _decide(act, person, ref, ctx.now, lock=True)
+        model = _model_of(act, ref)
+        found = _gather(act, person.id, model, ref, hour_of(ctx.now), lock=True)
+        judged, ready = _judge(found, ref.path, ctx.now)
         if ready is not None:
             link = _link(house, ctx, link_id, person, ready, judged.verdict)
             act.record(
@@ -220,7 +275,7 @@ def issue_link(house: House, ctx: Context, ref: FileRef) -> IssuedLink:
                     expires_at=link.expires_at,
                 )
             )
-        elif _owes_entry(act, judged, None, False, ctx.now):
+        else:
             _record(act, judged, None, ctx.now)
     if ready is None:
         raise access.refusal(judged)
@@ -286,45 +341,47 @@ def redeem(house: House, ctx: Context, token: str, *, serves: bool) -> Ready:
     Raises: BadLink for a token that is not exactly one of ours, or has expired, as it does with the
     grant it was made under (`expired`); otherwise as `request_file`: the grant is the right.
     """
-    link, claim = _read_link(house, token)
+    claim, hour = house.links.verify(Purpose.DOWNLOAD, token), hour_of(ctx.now)
+
+    def find(read: Readers, *, lock: bool = False) -> _Found:
+        link = _read_link(read, claim)
+        model, ref = _behind(read, link)
+        return _gather(read, link.person_id, model, ref, hour, link, lock=lock)
+
+    found = house.db.unchanged((claim, hour), find)
     check_times(claim, ctx.now)
-    with house.db.reading() as read:
-        model = read.catalogue.model_by_id(link.model_id)
-    if model is None:
-        raise BadLink("this link leads nowhere any more")
-    ref = FileRef(model.namespace, model.name, link.revision_id, link.path)
+    link = found.link
+    assert link is not None  # noqa: S101  find put it there
     holder = Context(
         actor=_as_holder(link), now=ctx.now, fresh=ctx.fresh, request_id=ctx.request_id
     )
-    return _fetch(house, holder, ref, serves=serves, through=link)
+    return _settle(house, holder, link.path, found, find, serves=serves)
 
 
 def renew(house: House, ctx: Context, token: str) -> str:
     """Return a fresh address for an expired link when its own holder asks; raises otherwise."""
-    link, _ = _read_link(house, token)
-    if ctx.actor.person_id != link.person_id:
-        raise Refused(Reason.LINK_EXPIRED, model=_model_name(house, link))
+    claim = house.links.verify(Purpose.DOWNLOAD, token)
     with house.db.reading() as read:
-        model = read.catalogue.model_by_id(link.model_id)
-    if model is None:
-        raise BadLink("this link leads nowhere any more")
-    ref = FileRef(model.namespace, model.name, link.revision_id, link.path)
+        link = _read_link(read, claim)
+        model, ref = _behind(read, link)
+    if ctx.actor.person_id != link.person_id:
+        raise Refused(Reason.LINK_EXPIRED, model=model.full_name)
     return issue_link(house, ctx, ref).path
 
 
-def _read_link(house: House, token: str) -> tuple[Link, Claim]:
-    claim = house.links.verify(Purpose.DOWNLOAD, token)
-    with house.db.reading() as read:
-        link = read.grants.link(LinkId(claim.jti))
+def _read_link(read: Readers, claim: Claim) -> Link:
+    link = read.grants.link(LinkId(claim.jti))
     if link is None or claim != _claim(link):
         raise BadLink("this link was not issued by this site")
-    return link, claim
+    return link
 
 
-def _model_name(house: House, link: Link) -> str:
-    with house.db.reading() as read:
-        model = read.catalogue.model_by_id(link.model_id)
-    return model.full_name if model is not None else ""
+def _behind(read: Readers, link: Link) -> tuple[Model, FileRef]:
+    """Return what a link leads to."""
+    model = read.catalogue.model_by_id(link.model_id)
+    if model is None:
+        raise BadLink("this link leads nowhere any more")
+    return model, FileRef(model.namespace, model.name, link.revision_id, link.path)
 
 
 def _as_holder(link: Link) -> Actor:

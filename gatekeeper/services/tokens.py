@@ -9,12 +9,14 @@ from __future__ import annotations
 import hashlib
 from datetime import timedelta
 
+from gatekeeper.db.unit_of_work import Readers
 from gatekeeper.domain.access import Reason, Refused
 from gatekeeper.domain.errors import BadCredentials, NotAllowed, NotFound, invalid
 from gatekeeper.domain.facts import people as f
 from gatekeeper.domain.people import (
     AccessToken,
     Context,
+    Person,
     PersonId,
     Scope,
     TokenId,
@@ -92,15 +94,19 @@ def bearer(house: House, ctx: Context, text: str) -> AccessToken:
     """Return the live token with this text; raises BadCredentials for any other."""
     if not is_token_shaped(text):
         raise BadCredentials("this is not an access token of this site")
-    with house.db.reading() as read:
-        token = read.people.token_by_digest(digest_of(text))
-        owner = read.people.by_id(token.person_id) if token is not None else None
+    digest = digest_of(text)
+    token, owner = house.db.unchanged(("token", digest), lambda read: _bearer(read, digest))
     if token is None or owner is None or owner.suspended or not token.is_live(ctx.now):
         raise BadCredentials("this access token has expired or was revoked")
     if token.last_used_at is None or ctx.now - token.last_used_at > timedelta(minutes=5):
         with house.db.acting(ctx) as act:
             act.ephemeral.note_token_use(token.id, ctx.now)
     return token
+
+
+def _bearer(read: Readers, digest: str) -> tuple[AccessToken | None, Person | None]:
+    token = read.people.token_by_digest(digest)
+    return token, read.people.by_id(token.person_id) if token is not None else None
 
 
 def digest_of(text: str) -> str:

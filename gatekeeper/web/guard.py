@@ -5,9 +5,10 @@ Not here: identity (identity), who may do what (services), how a dialect words a
 
 from __future__ import annotations
 
+import itertools
 import logging
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from flask import Flask, Response, g, request
 from limits.errors import StorageError
@@ -34,6 +35,10 @@ _HEADERS = {
     "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
 }
 
+_VARY = ("Authorization", "Cookie")
+_PERSONAL = {"Cache-Control": "private, no-store", "Vary": ", ".join(_VARY)}
+_ONLY_TLS = {"Strict-Transport-Security": "max-age=63072000; includeSubDomains"}
+
 ErrorAnswer = Callable[[Exception], Response]
 
 
@@ -43,23 +48,24 @@ def install(app: Flask, fresh: Callable[[int], bytes], answer: ErrorAnswer) -> N
     `answer` gives the dialect's response to any exception; it must not raise.
     """
 
+    mine, numbers = fresh(5).hex(), itertools.count()  # names, not secrets: made without a call
+
     @app.before_request
     def name_request() -> None:
         given = request.headers.get("X-Request-Id") or request.headers.get("X-Amzn-Trace-Id") or ""
-        g.request_id = given if _REQUEST_ID.fullmatch(given) else fresh(8).hex()
+        known = _REQUEST_ID.fullmatch(given)
+        g.request_id = given if known else f"{mine}{next(numbers):06x}"
 
     @app.after_request
     def protect(response: Response) -> Response:
-        for name, value in _HEADERS.items():
-            response.headers.setdefault(name, value)
-        if wiring().secure_cookie:
-            response.headers.setdefault(
-                "Strict-Transport-Security", "max-age=63072000; includeSubDomains"
-            )
-        response.headers["X-Request-Id"] = g.get("request_id") or ""
-        if not request.path.startswith("/static/"):
-            response.headers.setdefault("Cache-Control", "private, no-store")
-            response.vary.update(["Authorization", "Cookie"])
+        headers = response.headers
+        present = {name.lower() for name, _ in headers}  # once: each look-up would go through all
+        for name, value in _owed(request.path):
+            if name.lower() not in present:
+                headers.add(name, value)
+        headers["X-Request-Id"] = g.get("request_id") or ""
+        if "vary" in present and not request.path.startswith("/static/"):
+            response.vary.update(_VARY)
         return response
 
     @app.errorhandler(Exception)
@@ -78,6 +84,15 @@ def _meant(error: Exception) -> Exception:
         # Where nothing can be counted, nothing that is limited is done.
         return Unavailable("requests cannot be counted just now; nothing was changed")
     return error
+
+
+def _owed(path: str) -> Iterator[tuple[str, str]]:
+    """Go through the headers of every answer that does not set them itself."""
+    yield from _HEADERS.items()
+    if wiring().secure_cookie:
+        yield from _ONLY_TLS.items()
+    if not path.startswith("/static/"):
+        yield from _PERSONAL.items()
 
 
 def _log(error: Exception) -> None:
