@@ -24,7 +24,7 @@ from bench.processes import Server
 from bench.servers import anchors, flask_anchor, ours
 from bench.servers.hall import LARGE_PATH, WEIGHTS, Hall
 
-DIRECT_READERS = 2000
+DIRECT_READERS, FRONT_READERS = 2000, 10_000
 WATCH_SECONDS = 14.0
 LEAST_BYTES = 64 << 10  # what each reader must have by the end
 HEALTH_SECONDS, SIGN_IN_SECONDS = 0.05, 0.5
@@ -51,7 +51,15 @@ def measure(ground: Ground) -> Sequence[Figure]:
     with ours.direct(hall, threads=DIRECT_READERS + 200) as server:
         link = hall.link(server.port, WEIGHTS, LARGE_PATH)
         own = _watch(server, link, DIRECT_READERS, hall)
-    return _figures("slow readers", own, anchor)
+    with anchors.x_accel(ground.place("x-accel"), hall.files / WEIGHTS) as server:
+        many = _watch(server, flask_anchor.link(LARGE_PATH), FRONT_READERS)
+    with ours.x_accel(hall, ground.place) as server:
+        link = hall.link(server.port, WEIGHTS, LARGE_PATH)
+        front = _watch(server, link, FRONT_READERS, hall)
+    return [
+        *_figures("slow readers", own, anchor),
+        *_figures("slow readers, 10,000 x-accel", front, many),
+    ]
 
 
 def _watch(server: Server, path: str, readers: int, hall: Hall | None = None) -> Watch:

@@ -40,10 +40,13 @@ http {{
   uwsgi_temp_path {home}/uwsgi;
   scgi_temp_path {home}/scgi;
   {http}
-  server {{
-    listen 127.0.0.1:{port} backlog=8192;
-    {server}
-  }}
+}}
+"""
+
+_SERVER = """
+server {{
+  listen 127.0.0.1:{port} backlog=8192;
+  {server}
 }}
 """
 
@@ -73,18 +76,23 @@ _UPSTREAM = "upstream app {{ server 127.0.0.1:{port}; keepalive 64; }}"
 
 @contextmanager
 def nginx(home: Path, server: str, http: str = "") -> Iterator[Server]:
-    """Run nginx with a server block until the block is left."""
+    """Run nginx with the inside of a server block until the block is left."""
+    port = free_port()
+    with nginx_as(home, port, http + _SERVER.format(port=port, server=server)) as found:
+        yield found
+
+
+@contextmanager
+def nginx_as(home: Path, port: int, http: str) -> Iterator[Server]:
+    """Run nginx with the inside of an http block, which listens on a port."""
     program = shutil.which("nginx") or "/usr/sbin/nginx"
     if not Path(program).exists():
         raise NotStarted("nginx is not installed: apt-get install nginx-light")
-    port = free_port()
     home.mkdir(parents=True, exist_ok=True)
     conf = home / "nginx.conf"
     user = "user root;" if os.geteuid() == 0 else ""  # the files belong to whoever runs this
     limits = {"open_files": OPEN_FILES, "connections": OPEN_FILES // 2}
-    conf.write_text(
-        _CONF.format(home=home, port=port, user=user, server=server, http=http, **limits)
-    )
+    conf.write_text(_CONF.format(home=home, user=user, http=http, **limits))
     with running([program, "-p", home, "-c", conf], port, home / "nginx.log") as found:
         yield found
 

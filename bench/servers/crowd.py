@@ -36,9 +36,9 @@ _COPIES: tuple[tuple[Table, Mapping[str, str]], ...] = (
                  "email_value": "'crowd' || i || '@crowd.example'"}),
     (t.applications, {"id": _CASE, "lead_id": _PERSON,
                       "state": f"CASE WHEN i < {OPEN_CASES} THEN 'submitted' ELSE 'approved' END"}),
-    (t.application_models, {"application_id": _CASE, "model_id": _MODEL}),
+    (t.application_models, {"application_id": _CASE}),  # everybody asked for the same model
     (t.grants, {"id": _GRANT, "person_id": _PERSON, "application_id": _CASE}),
-    (t.grant_models, {"grant_id": _GRANT, "model_id": _MODEL}),
+    (t.grant_models, {"grant_id": _GRANT}),  # and holds it
 )  # fmt: skip
 _STEPS = {"namespaces": MODELS_A_NAMESPACE}
 
@@ -64,7 +64,7 @@ def fill_ledger(connection: Connection, first: int, last: int) -> None:
     _copy(connection, t.entries, {"id": entry, "event_id": _EVENT}, first, last)
     leaf = {"leaf_index": f"{size} + i - {first}", **about}
     _copy(connection, t.leaves, leaf, first, last)
-    for subject in (_PERSON, _MODEL):
+    for subject in (_PERSON, "(SELECT model_id FROM grant_models ORDER BY rowid LIMIT 1)"):
         _copy(connection, t.mentions, {"subject": subject, **about}, first, last)
     grown = size + last - first
     connection.execute(

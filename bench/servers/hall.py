@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+import sqlite3
 import urllib.request
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from gatekeeper.app import make_house, make_keys
@@ -62,6 +64,22 @@ class Hall:
         with urllib.request.urlopen(request, timeout=30) as answer:
             found: str = json.loads(answer.read())["url"]
         return found[found.index("/d/") :]
+
+    def twin(self, data: Path) -> Hall:
+        """Copy the house into an empty place, the blobs as other names of the same files."""
+        shutil.copytree(self.data / "keys", data / "keys")
+        shutil.copytree(self.data / "store", data / "store", copy_function=os.link)
+        copy_database(self.data, data)
+        return replace(self, data=data)
+
+
+def copy_database(source: Path, target: Path) -> None:
+    """Copy the SQLite database of one data directory into another, whole."""
+    with (
+        closing(sqlite3.connect(source / "gatekeeper.db")) as own,
+        closing(sqlite3.connect(target / "gatekeeper.db")) as other,
+    ):
+        own.backup(other)
 
 
 def small_path(number: int) -> str:
