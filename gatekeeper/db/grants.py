@@ -43,19 +43,11 @@ _LINK = Prepared(
     .join(t.entries, t.entries.c.event_id == t.links.c.event_id)
     .where(t.links.c.id == bindparam("id"))
 )
-_SERVED = Prepared(
-    select(t.servings.c.grant_id).where(
-        t.servings.c.grant_id.in_(bindparam("grant_ids", expanding=True)),
-        *(t.servings.c[n] == bindparam(n) for n in ("person_id", "model_id", "sha256", "hour")),
+_SERVED, _REFUSED = (
+    Prepared(
+        select(table.c.hour).where(*(c == bindparam(c.name) for c in table.primary_key.columns))
     )
-)
-_REFUSED = Prepared(
-    select(t.refusals.c.hour).where(
-        *(
-            t.refusals.c[name] == bindparam(name)
-            for name in ("person_id", "model_id", "reason", "hour")
-        )
-    )
+    for table in (t.servings, t.refusals)
 )
 
 
@@ -166,20 +158,15 @@ class GrantReader:
             expires_at=row.expires_at,
         )
 
-    def served(
-        self,
-        person_id: PersonId,
-        grant_ids: Collection[str],
-        model_id: ModelId,
-        sha256: str,
-        hour: datetime,
-    ) -> frozenset[str]:
-        """Return under which of these grants ('': none) the hour of this file is recorded."""
-        rows = _SERVED.all(
-            self._c, person_id=person_id, grant_ids=list(grant_ids), model_id=model_id,
-            sha256=sha256, hour=hour,
+    def was_served(
+        self, person_id: PersonId, grant_id: str, model_id: ModelId, sha256: str, hour: datetime
+    ) -> bool:
+        """Say whether the hour of this file under this grant ('': none) is already recorded."""
+        found = _SERVED.first(
+            self._c, person_id=person_id, grant_id=grant_id, model_id=model_id, sha256=sha256,
+            hour=hour,
         )  # fmt: skip
-        return frozenset(row.grant_id for row in rows)
+        return found is not None
 
     def was_refused(
         self, person_id: PersonId, model_id: ModelId, reason: str, hour: datetime

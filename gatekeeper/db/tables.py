@@ -518,7 +518,16 @@ publish_marks = Table(
     Column("at", Moment, nullable=False),
 )
 
+# One row with the number of the state that verdicts rest on (SQLite); triggers raise it.
+generation = Table(
+    "generation",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("number", BigInteger, nullable=False),
+)
+
 EPHEMERAL = (
+    generation,
     outbox,
     letters,
     sessions,

@@ -8,25 +8,18 @@ belongs inside an act: no object store, no mail, no hashing of files. Source: ho
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import TypeVar
 
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.pool import QueuePool
 
-from gatekeeper.db import changes, ledger, migrations, outbox
-from gatekeeper.db.agreements import AgreementReader
-from gatekeeper.db.applications import ApplicationReader
-from gatekeeper.db.audit import AuditReader
+from gatekeeper.db import changes, ledger, memory, migrations, outbox
 from gatekeeper.db.batch import Batcher
-from gatekeeper.db.catalogue import CatalogueReader
 from gatekeeper.db.engine import storage_faults
-from gatekeeper.db.ephemeral import Ephemeral
-from gatekeeper.db.grants import GrantReader
-from gatekeeper.db.people import PeopleReader
-from gatekeeper.db.registrants import Registrants
-from gatekeeper.db.unchanged import Unchanged
+from gatekeeper.db.memory import Durable, Memory, Recall, every
+from gatekeeper.db.readers import Readers
 from gatekeeper.domain import notices
 from gatekeeper.domain.errors import Busy
 from gatekeeper.domain.facts import Fact
@@ -34,21 +27,6 @@ from gatekeeper.domain.people import Context
 from gatekeeper.domain.tiers import Tiers
 
 T = TypeVar("T")
-
-
-class Readers:
-    """The readers of every capability over one connection."""
-
-    def __init__(self, connection: Connection, entry_key: bytes, tiers: Tiers) -> None:
-        self.connection = connection
-        self.people = PeopleReader(connection)
-        self.catalogue = CatalogueReader(connection, tiers)
-        self.agreements = AgreementReader(connection)
-        self.applications = ApplicationReader(connection)
-        self.grants = GrantReader(connection, entry_key)
-        self.audit = AuditReader(connection, entry_key)
-        self.ephemeral = Ephemeral(connection)
-        self.registrants = Registrants(connection)
 
 
 class Act(Readers):
@@ -80,6 +58,10 @@ class Act(Readers):
         stamp = ledger.Stamp(self._context.event_id(), self._context)
         outbox.owe(self.connection, stamp, owed)
 
+    def is_still(self, generation: int | None) -> bool:
+        """Say whether nothing that bears on a verdict changed since; never so on Postgres."""
+        return generation is not None and memory.generation(self.connection) == generation
+
     def lock(self, name: str) -> None:
         """Serialise acts that share a name until this one ends (SQLite has one writer anyway)."""
         if self.connection.dialect.name == "postgresql":
@@ -98,7 +80,8 @@ class Database:
         self.entry_key = entry_key
         self._tiers = tiers
         self._batcher = Batcher(engine, busy_seconds) if engine.dialect.name == "sqlite" else None
-        self._unchanged = Unchanged(engine) if self._batcher is not None else None
+        self._memory = Memory(engine, self.reading) if self._batcher is not None else None
+        self.durable = Durable()
         # SQLite's transactions are snapshots; Postgres must be asked, or each statement sees news.
         self._snapshots = engine if self._batcher is not None else _snapshots_of(engine)
         self._heard: Callable[[str], None] | None = None
@@ -124,21 +107,17 @@ class Database:
         with storage_faults(), self._snapshots.connect() as connection:
             yield Readers(connection, self.entry_key, self._tiers)
 
-    def unchanged(self, key: Hashable, find: Callable[[Readers], T]) -> T:
-        """Return what `find` reads in a snapshot; read anew only after anything was committed.
+    def recall(self, find: Callable[[Recall], T]) -> T:
+        """Return what `find` makes of the present state, of which some may be remembered.
 
-        `find` depends on the key and the database alone, and returns neither None nor anything that
-        may be changed. On Postgres it is always called. Raises: Unavailable, and what `find` does.
+        What it gets from the look may not be changed. On Postgres all is read. Raises: Unavailable,
+        and what `find` does.
         """
-
-        def read() -> T:
+        if self._memory is None:
             with self.reading() as read:
-                return find(read)
-
-        if self._unchanged is None:
-            return read()
+                return find(every(read))
         with storage_faults():
-            return self._unchanged.get(key, read)
+            return self._memory.recall(find)
 
     @contextmanager
     def acting(self, context: Context) -> Iterator[Act]:
@@ -183,8 +162,8 @@ class Database:
         """Let go of every connection."""
         if self._batcher is not None:
             self._batcher.close()
-        if self._unchanged is not None:
-            self._unchanged.close()
+        if self._memory is not None:
+            self._memory.close()
         self.engine.dispose()
 
     def _transaction(self) -> AbstractContextManager[Connection]:

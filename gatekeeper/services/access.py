@@ -9,7 +9,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
-from gatekeeper.db.unit_of_work import Readers
+from gatekeeper.db.readers import Readers
 from gatekeeper.domain.access import Fetch, Refused, See, Standing, Verdict, Wanted, decide
 from gatekeeper.domain.catalogue import Model, ModelId
 from gatekeeper.domain.errors import NotFound

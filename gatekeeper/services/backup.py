@@ -17,7 +17,8 @@ from typing import Any, BinaryIO
 
 from gatekeeper import __version__
 from gatekeeper.db import dump, migrations
-from gatekeeper.db.unit_of_work import Act, Readers
+from gatekeeper.db.readers import Readers
+from gatekeeper.db.unit_of_work import Act
 from gatekeeper.domain.errors import Conflict, IntegrityBroken
 from gatekeeper.domain.facts import codec
 from gatekeeper.domain.people import Context

@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import TypeVar
 
 from gatekeeper.db.catalogue import place_of
-from gatekeeper.db.unit_of_work import Readers
+from gatekeeper.db.readers import Readers
 from gatekeeper.domain.agreements import Agreement
 from gatekeeper.domain.catalogue import (
     File,

@@ -1,8 +1,8 @@
 """Fetching: one verb for all dialects, signed links, and what is recorded before a byte leaves.
 
 Every request, ranges included, asks the database and is decided; a link is a claim and never an
-authority. What a decision rests on is read again only after something was committed
-(db/unchanged). The order is: decide, record, commit, then serve or raise. Source: house.md 6 and 7,
+authority. What a decision rests on is read again only after some of it changed (db/memory). The
+order is: decide, record, commit, then serve or raise. Source: house.md 6 and 7,
 security.md 2.
 Kept whole: deciding, recording and signing are read in one place.
 Not here: ranges and headers (web/streaming), the rule (domain/access).
@@ -15,7 +15,9 @@ from datetime import datetime, timedelta
 from typing import Protocol
 from urllib.parse import quote
 
-from gatekeeper.db.unit_of_work import Act, Readers
+from gatekeeper.db.memory import Recall, every
+from gatekeeper.db.readers import Readers
+from gatekeeper.db.unit_of_work import Act
 from gatekeeper.domain.access import (
     Basis,
     Fetch,
@@ -90,15 +92,27 @@ def request_file(house: House, ctx: Context, ref: FileRef) -> Ready:
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """All that one request depends on but the clock; `served` names the grants of this hour."""
+    """All that one request depends on but the clock."""
 
     model: Model
-    asked: str  # the branch, tag or commit, as it was asked for
+    asked: FileRef
     standing: Standing
     revision: Revision | None
     file: File | None
-    served: frozenset[str]
-    link: Link | None = None
+    link: Link | None
+    generation: int | None
+
+
+class _Find(Protocol):
+    def __call__(self, look: Recall, *, lock: bool = False) -> _Found: ...
+
+
+def _fetch(house: House, ctx: Context, ref: FileRef, *, serves: bool) -> Ready:
+    def find(look: Recall, *, lock: bool = False) -> _Found:
+        model = look.get(("model", ref.namespace, ref.name), lambda read: _model_of(read, ref))
+        return _gather(look, ctx.actor.person_id, model, ref, lock=lock)
+
+    return _settle(house, ctx, find, serves=serves)
 
 
 def _model_of(read: Readers, ref: FileRef) -> Model:
@@ -108,73 +122,62 @@ def _model_of(read: Readers, ref: FileRef) -> Model:
     return model
 
 
-class _Find(Protocol):
-    def __call__(self, read: Readers, *, lock: bool = False) -> _Found: ...
-
-
-def _fetch(house: House, ctx: Context, ref: FileRef, *, serves: bool) -> Ready:
-    person_id, hour = ctx.actor.person_id, hour_of(ctx.now)
-
-    def find(read: Readers, *, lock: bool = False) -> _Found:
-        return _gather(read, person_id, _model_of(read, ref), ref, hour, lock=lock)
-
-    found = house.db.unchanged((person_id, ref, hour), find)
-    return _settle(house, ctx, ref.path, found, find, serves=serves)
-
-
 def _gather(
-    read: Readers,
+    look: Recall,
     person_id: PersonId | None,
     model: Model,
     ref: FileRef,
-    hour: datetime,
     link: Link | None = None,
     *,
     lock: bool,
 ) -> _Found:
-    person = read.people.by_id(person_id) if person_id is not None else None
-    standing = access.standings(read, person, [model], lock=lock)[model.id]
-    revision = read.catalogue.revision(model.id, ref.revision)
-    file = read.catalogue.file(revision.id, ref.path) if revision is not None else None
-    served: frozenset[str] = frozenset()
-    if person is not None and file is not None:
-        grants = ["", *(grant.id for grant in standing.grants)]
-        served = read.grants.served(person.id, grants, model.id, file.sha256, hour)
-    return _Found(model, ref.revision, standing, revision, file, served, link)
+    def stand(read: Readers) -> Standing:
+        person = read.people.by_id(person_id) if person_id is not None else None
+        return access.standings(read, person, [model], lock=lock)[model.id]
+
+    def find_revision(read: Readers) -> Revision | None:
+        return read.catalogue.revision(model.id, ref.revision)
+
+    standing = look.get(("standing", person_id, model.id), stand)
+    revision = look.get(("revision", model.id, ref.revision), find_revision)
+    file = None
+    if revision is not None:
+        at = revision.id
+        file = look.get(("file", at, ref.path), lambda read: read.catalogue.file(at, ref.path))
+    return _Found(model, ref, standing, revision, file, link, look.generation)
 
 
-def _settle(
-    house: House, ctx: Context, path: str, found: _Found, find: _Find, *, serves: bool
-) -> Ready:
+def _settle(house: House, ctx: Context, find: _Find, *, serves: bool) -> Ready:
     """Decide, record what is owed, then give the file or raise the refusal."""
-    judged, ready = _judge(found, path, ctx.now)
-    if _owes_entry(found, judged, ready, serves=serves) and not (
-        ready is None and _was_refused_before(house, judged, ctx.now)
-    ):
+    found = house.db.recall(find)
+    judged, ready = _judge(found, ctx.now)
+    owed = _owed(judged, ready, ctx.now, serves=serves)
+    if owed is not None and owed not in house.db.durable:
         with house.db.acting(ctx) as act:
-            # Decided again under the lock: a revocation that committed first is seen, one that
-            # comes later waits for this entry.
-            found = find(act, lock=True)
-            judged, ready = _judge(found, path, ctx.now)
-            if _owes_entry(found, judged, ready, serves=serves):
-                _record(act, judged, ready, ctx.now)
+            # Decided under the lock: a revocation that committed first is seen, one that comes
+            # later waits for this entry.
+            if not act.is_still(found.generation):
+                judged, ready = _judge(find(every(act), lock=True), ctx.now)
+                owed = _owed(judged, ready, ctx.now, serves=serves)
+            _record(act, owed)
+        house.db.durable.add(owed)
     if ready is None:
         raise access.refusal(judged)
     return ready
 
 
-def _judge(found: _Found, path: str, now: datetime) -> tuple[Judged, Ready | None]:
+def _judge(found: _Found, now: datetime) -> tuple[Judged, Ready | None]:
     """Ask the rule about one file; nothing is ready where its verdict says no."""
     model, standing = found.model, found.standing
-    if not decide(standing, model, See(), now).allowed:
-        raise NotFound("no such model")
-    judged = Judged(model, standing, decide(standing, model, Fetch(path), now))
+    judged = Judged(model, standing, decide(standing, model, Fetch(found.asked.path), now))
     if not judged.verdict.allowed:
+        if not decide(standing, model, See(), now).allowed:
+            raise NotFound("no such model")
         return judged, None
     if found.revision is None:
-        raise NoSuchRevision(f"{model.full_name} has no revision {found.asked}")
+        raise NoSuchRevision(f"{model.full_name} has no revision {found.asked.revision}")
     if found.file is None:
-        raise NoSuchFile(f"{path} is not in {found.revision.id}", found.revision.id)
+        raise NoSuchFile(f"{found.asked.path} is not in {found.revision.id}", found.revision.id)
     person = standing.person
     named = person.id if person is not None and judged.verdict.basis is not Basis.OPEN else ""
     ready = Ready(model, found.revision, found.file, named, now)
@@ -192,46 +195,42 @@ def _check_link(link: Link, judged: Judged, ready: Ready) -> None:
         raise BadLink("the access this link was made for has ended", expired=True)
 
 
-def _owes_entry(found: _Found, judged: Judged, ready: Ready | None, *, serves: bool) -> bool:
-    """Say whether an entry is owed, but for a refusal that was recorded this hour."""
-    verdict = judged.verdict
-    if judged.standing.person is None or verdict.basis is Basis.OPEN:
-        return False
-    grant_id = verdict.grant.id if verdict.grant is not None else ""
-    return ready is None or (serves and grant_id not in found.served)
-
-
-def _was_refused_before(house: House, judged: Judged, now: datetime) -> bool:
-    with house.db.reading() as read:
-        return _was_refused(read, judged, now)
-
-
-def _was_refused(read: Readers, judged: Judged, now: datetime) -> bool:
-    person, reason = judged.standing.person, judged.verdict.reason or Reason.NOT_VISIBLE
-    assert person is not None  # noqa: S101  nothing is recorded of anonymous
-    return read.grants.was_refused(person.id, judged.model.id, reason, hour_of(now))
-
-
-def _record(act: Act, judged: Judged, ready: Ready | None, now: datetime) -> None:
+def _owed(
+    judged: Judged, ready: Ready | None, now: datetime, *, serves: bool
+) -> f.FileServed | f.AccessRefused | None:
+    """Return the entry that this hour must have; nothing is recorded of anonymous."""
     person, verdict = judged.standing.person, judged.verdict
-    assert person is not None  # noqa: S101  nothing is recorded of anonymous
+    if person is None or verdict.basis is Basis.OPEN:
+        return None
     if ready is None:
         reason = verdict.reason or Reason.NOT_VISIBLE
-        if _was_refused(act, judged, now):
-            return
-        act.record(f.AccessRefused(person.id, judged.model.id, reason, hour_of(now)))
-        return
-    act.record(
-        f.FileServed(
-            person_id=person.id,
-            grant_id=verdict.grant.id if verdict.grant is not None else None,
-            model_id=ready.model.id,
-            revision_id=ready.revision.id,
-            sha256=ready.file.sha256,
-            basis=verdict.basis or Basis.OPEN,
-            hour=hour_of(now),
-        )
+        return f.AccessRefused(person.id, judged.model.id, reason, hour_of(now))
+    if not serves:
+        return None
+    return f.FileServed(
+        person_id=person.id,
+        grant_id=verdict.grant.id if verdict.grant is not None else None,
+        model_id=ready.model.id,
+        revision_id=ready.revision.id,
+        sha256=ready.file.sha256,
+        basis=verdict.basis or Basis.OPEN,
+        hour=hour_of(now),
     )
+
+
+def _record(act: Act, owed: f.FileServed | f.AccessRefused | None) -> None:
+    """Record what is owed, once an hour."""
+    match owed:
+        case f.FileServed(grant_id=grant_id):
+            is_there = act.grants.was_served(
+                owed.person_id, grant_id or "", owed.model_id, owed.sha256, owed.hour
+            )
+        case f.AccessRefused():
+            is_there = act.grants.was_refused(owed.person_id, owed.model_id, owed.reason, owed.hour)
+        case None:
+            is_there = True
+    if owed is not None and not is_there:
+        act.record(owed)
 
 
 def count(house: House, ready: Ready, size_bytes: int) -> None:
@@ -259,8 +258,8 @@ def issue_link(house: House, ctx: Context, ref: FileRef) -> IssuedLink:
     with house.db.acting(ctx) as act:
         person = current(act, ctx)
         model = _model_of(act, ref)
-        found = _gather(act, person.id, model, ref, hour_of(ctx.now), lock=True)
-        judged, ready = _judge(found, ref.path, ctx.now)
+        found = _gather(every(act), person.id, model, ref, lock=True)
+        judged, ready = _judge(found, ctx.now)
         if ready is not None:
             link = _link(house, ctx, link_id, person, ready, judged.verdict)
             act.record(
@@ -276,7 +275,7 @@ def issue_link(house: House, ctx: Context, ref: FileRef) -> IssuedLink:
                 )
             )
         else:
-            _record(act, judged, None, ctx.now)
+            _record(act, _owed(judged, None, ctx.now, serves=False))
     if ready is None:
         raise access.refusal(judged)
     return IssuedLink(address(house, link), link.expires_at, ready.file, link.id)
@@ -341,21 +340,21 @@ def redeem(house: House, ctx: Context, token: str, *, serves: bool) -> Ready:
     Raises: BadLink for a token that is not exactly one of ours, or has expired, as it does with the
     grant it was made under (`expired`); otherwise as `request_file`: the grant is the right.
     """
-    claim, hour = house.links.verify(Purpose.DOWNLOAD, token), hour_of(ctx.now)
+    claim = house.links.verify(Purpose.DOWNLOAD, token)
 
-    def find(read: Readers, *, lock: bool = False) -> _Found:
-        link = _read_link(read, claim)
-        model, ref = _behind(read, link)
-        return _gather(read, link.person_id, model, ref, hour, link, lock=lock)
+    def find(look: Recall, *, lock: bool = False) -> _Found:
+        link = look.get(("link", claim), lambda read: _read_link(read, claim))
+        check_times(claim, ctx.now)
+        model, ref = look.get(("behind", claim), lambda read: _behind(read, link))
+        return _gather(look, link.person_id, model, ref, link, lock=lock)
 
-    found = house.db.unchanged((claim, hour), find)
-    check_times(claim, ctx.now)
-    link = found.link
-    assert link is not None  # noqa: S101  find put it there
     holder = Context(
-        actor=_as_holder(link), now=ctx.now, fresh=ctx.fresh, request_id=ctx.request_id
+        actor=Actor(ActorKind.PERSON, PersonId(claim.subject)),
+        now=ctx.now,
+        fresh=ctx.fresh,
+        request_id=ctx.request_id,
     )
-    return _settle(house, holder, link.path, found, find, serves=serves)
+    return _settle(house, holder, find, serves=serves)
 
 
 def renew(house: House, ctx: Context, token: str) -> str:
@@ -382,10 +381,6 @@ def _behind(read: Readers, link: Link) -> tuple[Model, FileRef]:
     if model is None:
         raise BadLink("this link leads nowhere any more")
     return model, FileRef(model.namespace, model.name, link.revision_id, link.path)
-
-
-def _as_holder(link: Link) -> Actor:
-    return Actor(ActorKind.PERSON, link.person_id)
 
 
 def hour_of(now: datetime) -> datetime:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 
-from gatekeeper.db.unit_of_work import Act, Readers
+from gatekeeper.db.readers import Readers
+from gatekeeper.db.unit_of_work import Act
 from gatekeeper.domain.agreements import TermsState
 from gatekeeper.domain.catalogue import ModelId
 from gatekeeper.domain.errors import NotFound, invalid

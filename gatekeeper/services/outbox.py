@@ -10,8 +10,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from gatekeeper.db.outbox import OwedMail
+from gatekeeper.db.readers import Readers
 from gatekeeper.db.registrants import Registrant
-from gatekeeper.db.unit_of_work import Readers
 from gatekeeper.domain.access import Reason, Refused
 from gatekeeper.domain.errors import MailFailed, NotFound
 from gatekeeper.domain.links import Claim, Purpose

@@ -11,8 +11,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
+from gatekeeper.db.readers import Readers
 from gatekeeper.db.registrants import Registrant
-from gatekeeper.db.unit_of_work import Act, Readers
+from gatekeeper.db.unit_of_work import Act
 from gatekeeper.domain.errors import BadLink, FieldError, Invalid, invalid
 from gatekeeper.domain.facts import people as f
 from gatekeeper.domain.links import Claim, Purpose

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from gatekeeper.db.unit_of_work import Readers
+from gatekeeper.db.readers import Readers
 from gatekeeper.services.ports import House
 
 

@@ -94,7 +94,7 @@ def is_nothing(site: Site) -> bool:
     if database.exists():
         opened = sqlite3.connect(database)
         names = {row[0] for row in opened.execute("SELECT name FROM sqlite_master")}
-        for name in names & t.metadata.tables.keys():
+        for name in names & t.metadata.tables.keys() - {"generation"}:  # a number, of no row
             rows += opened.execute(f"SELECT count(*) FROM {name}").fetchone()[0]
         opened.close()
     return rows == 0 and not (site.data / "keys").exists()

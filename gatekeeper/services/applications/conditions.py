@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from gatekeeper.db.unit_of_work import Act, Readers
+from gatekeeper.db.readers import Readers
+from gatekeeper.db.unit_of_work import Act
 from gatekeeper.domain.access import Reason, Refused
 from gatekeeper.domain.agreements import TermsState
 from gatekeeper.domain.applications import Application, ApplicationState, Draft, may_reapply

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 
-from gatekeeper.db.unit_of_work import Act, Readers
+from gatekeeper.db.readers import Readers
+from gatekeeper.db.unit_of_work import Act
 from gatekeeper.domain.access import Reason, Refused
 from gatekeeper.domain.applications import (
     Application,

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
-from gatekeeper.db.unit_of_work import Readers
+from gatekeeper.db.readers import Readers
 from gatekeeper.domain.access import Reason, Refused
 from gatekeeper.domain.agreements import TermsState
 from gatekeeper.domain.applications import (

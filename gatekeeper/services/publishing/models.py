@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from gatekeeper.db.unit_of_work import Readers
+from gatekeeper.db.readers import Readers
 from gatekeeper.domain.agreements import Agreement
 from gatekeeper.domain.catalogue import Model, Release, has_way_in
 from gatekeeper.domain.errors import Conflict, Invalid, NotAllowed, NotFound, invalid

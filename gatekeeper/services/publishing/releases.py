@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gatekeeper.db.unit_of_work import Readers
+from gatekeeper.db.readers import Readers
 from gatekeeper.domain.catalogue import Release, ReleaseId, check_repo_name
 from gatekeeper.domain.errors import NotAllowed, NotFound, invalid
 from gatekeeper.domain.facts import catalogue as f

@@ -1,0 +1,151 @@
+"""What was read is kept as long as nothing a decision rests on is changed, by anybody (SQLite).
+
+Triggers raise the one number of the table `generation` with every change of a row that may bear on
+a verdict: by a fact, by another process, by SQL typed by hand. So one statement of a few
+microseconds, asked of the database each time, tells whether what was read before is still so.
+Records of what was served do not raise it: they bear on no verdict.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Hashable
+from contextlib import AbstractContextManager, ExitStack, nullcontext
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, Engine
+
+from gatekeeper.db.readers import Readers
+from gatekeeper.db.statements import tell
+
+T = TypeVar("T")
+Snapshot = Callable[[], AbstractContextManager[Readers]]
+
+MOST = 8192  # values, of some KiB at most
+TRIES = 3
+
+_MISSING: Any = object()
+
+
+def generation(connection: Connection) -> int | None:
+    """Return the number of the state that this connection sees; None where it is not counted."""
+    if connection.dialect.name != "sqlite":
+        return None
+    row = tell(connection, "SELECT number FROM generation").fetchone()
+    return int(row[0]) if row is not None else None
+
+
+class _Moved(Exception):
+    """The state is another one than that of the values at hand."""
+
+
+class Recall:
+    """One look at one generation: what is remembered of it, and a snapshot for what is not."""
+
+    def __init__(
+        self, generation: int | None, values: dict[Hashable, Any], open_: Snapshot
+    ) -> None:
+        self.generation = generation
+        self._values = values
+        self._open = open_
+        self._opened: ExitStack | None = None
+        self._read: Readers | None = None
+
+    def get(self, key: Hashable, find: Callable[[Readers], T]) -> T:
+        """Return what `find` returns, of the key and the database alone; no error is kept."""
+        kept: T = self._values.get(key, _MISSING)
+        if kept is not _MISSING:
+            return kept
+        found = find(self._snapshot())
+        if len(self._values) >= MOST:
+            self._values.clear()
+        self._values[key] = found
+        return found
+
+    def close(self) -> None:
+        """Let go of the snapshot, if one was needed."""
+        if self._opened is not None:
+            self._opened.close()
+
+    def _snapshot(self) -> Readers:
+        if self._read is None:
+            self._opened = ExitStack()
+            read = self._opened.enter_context(self._open())
+            if generation(read.connection) != self.generation:
+                raise _Moved
+            self._read = read
+        return self._read
+
+
+class Memory:
+    """What this process read of the newest generation it saw; safe from several threads."""
+
+    def __init__(self, engine: Engine, open_: Snapshot) -> None:
+        self._engine = engine
+        self._open = open_
+        self._lock = threading.Lock()
+        self._watch: Connection | None = None
+        self._newest: tuple[int | None, dict[Hashable, Any]] = (None, {})
+
+    def recall(self, find: Callable[[Recall], T]) -> T:
+        """Return what `find` makes of one state of the database, not older than this call."""
+        for _ in range(TRIES):
+            recall = Recall(*self._remembered(), self._open)
+            try:
+                return find(recall)
+            except _Moved:
+                continue  # somebody committed between the two looks
+            finally:
+                recall.close()
+        with self._open() as read:
+            return find(every(read))
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        with self._lock:
+            self._let_go()
+
+    def _remembered(self) -> tuple[int | None, dict[Hashable, Any]]:
+        number, newest = self._ask(), self._newest
+        if number is None or newest[0] != number:
+            # Whoever still looks at an older state keeps its values to itself.
+            newest = self._newest = (number, {})
+        return newest
+
+    def _ask(self) -> int | None:
+        with self._lock:
+            try:
+                if self._watch is None:
+                    self._watch = self._engine.connect()
+                return generation(self._watch)
+            except BaseException:
+                self._let_go()
+                raise
+
+    def _let_go(self) -> None:
+        if self._watch is not None:
+            self._watch.invalidate()
+            self._watch.close()
+            self._watch = None
+
+
+def every(read: Readers) -> Recall:
+    """Return a look that remembers nothing from before: all is read by these readers."""
+    return Recall(generation(read.connection), {}, lambda: nullcontext(read))
+
+
+class Durable:
+    """What this process knows to be recorded for good, a little of it: it need not ask again."""
+
+    def __init__(self) -> None:
+        self._known: set[Hashable] = set()
+
+    def __contains__(self, thing: Hashable) -> bool:
+        """Say whether it is known; False says nothing."""
+        return thing in self._known
+
+    def add(self, thing: Hashable) -> None:
+        """Note what was committed, or read from what was."""
+        if len(self._known) >= MOST:
+            self._known.clear()
+        self._known.add(thing)
