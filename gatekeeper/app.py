@@ -37,7 +37,8 @@ from gatekeeper.web.hub import routes as hub
 from gatekeeper.web.metrics import Metrics
 from gatekeeper.web.pages import errors as page_errors
 from gatekeeper.web.pages import routes as pages
-from gatekeeper.web.wiring import DownloadSlots, Wiring
+from gatekeeper.web.straight import straight
+from gatekeeper.web.wiring import DownloadSlots, RequestIds, Wiring
 
 KEY_BYTES = 32
 PATIENT_SECONDS = 10.0
@@ -220,9 +221,10 @@ def create_app(
         WTF_CSRF_SSL_STRICT=False,
         WTF_CSRF_CHECK_DEFAULT=False,
     )
-    app.extensions["gatekeeper"] = Wiring(
+    wiring = app.extensions["gatekeeper"] = Wiring(
         house=house,
         context=clock.context_for,
+        request_ids=RequestIds(clock.fresh(5).hex()),
         downloads=DownloadSlots(settings.server.max_downloads, metrics.moved),
         secure_cookie=not settings.is_loopback,
         metrics=metrics,
@@ -232,13 +234,13 @@ def create_app(
     )
     watch.install(app)
     identity.install(app)
-    guard.install(app, clock.fresh, answer_error)
+    guard.install(app, answer_error)
     # The hub names the address converters that the routes of the API and the pages use as well.
     for blueprint in (machines.blueprint, files.blueprint, hub.blueprint):
         app.register_blueprint(blueprint)
     api.install(app, settings.limits.api)
     pages.install(app, settings.limits.sign_in, settings.limits.registration)
-    _wrap(app, settings.server.trusted_proxies)
+    _wrap(app, wiring, settings.server.trusted_proxies)
     _watch(app, settings, house, metrics)
     return app
 
@@ -279,7 +281,8 @@ def answer_error(error: Exception) -> Response:
     return answer(error)
 
 
-def _wrap(app: Flask, proxies: int) -> None:
+def _wrap(app: Flask, wiring: Wiring, proxies: int) -> None:
+    app.wsgi_app = straight(app.wsgi_app, wiring)  # type: ignore[method-assign]
     app.wsgi_app = rawpath.keep_encoded_slashes(app.wsgi_app)  # type: ignore[method-assign]
     if proxies:
         app.wsgi_app = ProxyFix(  # type: ignore[method-assign]

@@ -25,6 +25,7 @@ def direct(hall: Hall, threads: int = THREADS, **environment: str) -> Iterator[S
         "GATEKEEPER_SERVER__MAX_DOWNLOADS": str(threads - 32),
         "GATEKEEPER_SITE__PUBLIC_URL": f"http://127.0.0.1:{port}",
         "GATEKEEPER_LIMITS__ENABLED": "false",
+        "GATEKEEPER_LOG__REQUESTS": "false",  # the anchors write none either
         "GATEKEEPER_DATABASE__URL": hall.database_url,
         **environment,
     }

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable
 from typing import BinaryIO, Protocol
 
 from gatekeeper.domain.errors import IntegrityBroken, invalid
 
 CHUNK_BYTES = 1 << 20
+_DIGEST = re.compile("[0-9a-f]{64}")
 
 
 class Readable(Protocol):
@@ -20,7 +22,7 @@ class Readable(Protocol):
 
 def check_digest(sha256: str) -> str:
     """Return a digest that may become part of a name; raises IntegrityBroken for anything else."""
-    if len(sha256) != 64 or not set(sha256) <= set("0123456789abcdef"):
+    if not _DIGEST.fullmatch(sha256):
         raise IntegrityBroken(f"{sha256[:80]!r} is no digest")
     return sha256
 

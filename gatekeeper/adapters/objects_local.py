@@ -28,6 +28,7 @@ class LocalObjects:
 
     def __init__(self, root: Path) -> None:
         self._blobs = root / "blobs"
+        self._held = str(self._blobs)  # a path joined anew costs more than the open itself
         self._tmp = root / "tmp"
         for directory in (self._blobs, self._tmp):
             directory.mkdir(parents=True, exist_ok=True, mode=0o750)
@@ -81,7 +82,8 @@ class LocalObjects:
     def open(self, sha256: str, start: int = 0, end: int | None = None) -> FileSlice:
         """Open bytes [start, end) of a blob, standing at the first."""
         try:
-            descriptor = os.open(self._path(sha256), os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+            blob = f"{self._held}/{self.path(sha256)}"
+            descriptor = os.open(blob, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
         except OSError as error:
             # A link (ELOOP) is no blob of ours; without `blobs/` the store itself is gone.
             if error.errno in {errno.ENOENT, errno.ELOOP} and self._blobs.is_dir():

@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import NamedTuple
 
 from gatekeeper.domain.agreements import TermsState
 from gatekeeper.domain.applications import OPEN_STATES, Application, ApplicationState
@@ -99,8 +100,7 @@ class ClauseState(StrEnum):
     NOT_NEEDED = "not_needed"
 
 
-@dataclass(frozen=True, slots=True)
-class Clause:
+class Clause(NamedTuple):
     """One requirement judged: `reason` when it fails, `fact` names what it rests on."""
 
     requirement: str
@@ -116,8 +116,7 @@ class Clause:
         return self.reason is not None
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(NamedTuple):
     """The answer with every clause; `reason` is None exactly when `allowed`."""
 
     allowed: bool
@@ -146,18 +145,12 @@ class _Question:
     model: Model
     wanted: Wanted
     now: datetime
+    is_open: bool  # an open tier, or an open file of a gated model
 
     @property
     def is_member(self) -> bool:
         """Owners and publishers of the namespace may fetch, and it is recorded as such."""
         return bool(self.standing.roles & {Role.OWNER, Role.PUBLISHER})
-
-    @property
-    def is_open(self) -> bool:
-        """An open tier, or an open file of a gated model."""
-        return self.model.tier.is_open or (
-            isinstance(self.wanted, Fetch) and is_open_path(self.wanted.path, self.model.open_files)
-        )
 
     @property
     def live_grant(self) -> Grant | None:
@@ -175,7 +168,10 @@ class _Question:
 
 def decide(standing: Standing, model: Model, wanted: Wanted, now: datetime) -> Verdict:
     """Answer whether this person may see or fetch, with the state of every clause."""
-    question = _Question(standing, model, wanted, now)
+    is_open = model.tier.is_open or (
+        isinstance(wanted, Fetch) and is_open_path(wanted.path, model.open_files)
+    )
+    question = _Question(standing, model, wanted, now, is_open)
     clauses = tuple(clause for judge in _ORDER if (clause := judge(question)) is not None)
     failing = next((c for c in clauses if c.fails), None)
     if failing is not None:

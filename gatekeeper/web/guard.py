@@ -5,10 +5,9 @@ Not here: identity (identity), who may do what (services), how a dialect words a
 
 from __future__ import annotations
 
-import itertools
 import logging
-import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Mapping
+from functools import cache
 
 from flask import Flask, Response, g, request
 from limits.errors import StorageError
@@ -20,7 +19,6 @@ from gatekeeper.web.wiring import wiring
 
 log = logging.getLogger("gatekeeper.web")
 
-_REQUEST_ID = re.compile(r"[A-Za-z0-9._:=;-]{1,128}")
 CSP = (
     "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; "
     "object-src 'none'"
@@ -42,29 +40,26 @@ _ONLY_TLS = {"Strict-Transport-Security": "max-age=63072000; includeSubDomains"}
 ErrorAnswer = Callable[[Exception], Response]
 
 
-def install(app: Flask, fresh: Callable[[int], bytes], answer: ErrorAnswer) -> None:
+def install(app: Flask, answer: ErrorAnswer) -> None:
     """Put request ids, headers and the outermost error frame into the application.
 
     `answer` gives the dialect's response to any exception; it must not raise.
     """
 
-    mine, numbers = fresh(5).hex(), itertools.count()  # names, not secrets: made without a call
-
     @app.before_request
     def name_request() -> None:
-        given = request.headers.get("X-Request-Id") or request.headers.get("X-Amzn-Trace-Id") or ""
-        known = _REQUEST_ID.fullmatch(given)
-        g.request_id = given if known else f"{mine}{next(numbers):06x}"
+        g.request_id = wiring().request_ids.of(request.environ)
 
     @app.after_request
     def protect(response: Response) -> Response:
         headers = response.headers
         present = {name.lower() for name, _ in headers}  # once: each look-up would go through all
-        for name, value in _owed(request.path):
+        is_static = request.path.startswith("/static/")
+        for name, value in owed(is_secure=wiring().secure_cookie, is_static=is_static).items():
             if name.lower() not in present:
                 headers.add(name, value)
         headers["X-Request-Id"] = g.get("request_id") or ""
-        if "vary" in present and not request.path.startswith("/static/"):
+        if "vary" in present and not is_static:
             response.vary.update(_VARY)
         return response
 
@@ -77,6 +72,13 @@ def install(app: Flask, fresh: Callable[[int], bytes], answer: ErrorAnswer) -> N
         return answer(meant)
 
 
+@cache
+def owed(*, is_secure: bool, is_static: bool = False) -> Mapping[str, str]:
+    """Return the headers of every answer that does not set them itself; not to be changed."""
+    tls, personal = _ONLY_TLS if is_secure else {}, {} if is_static else _PERSONAL
+    return _HEADERS | tls | personal
+
+
 def _meant(error: Exception) -> Exception:
     if isinstance(error, InternalServerError) and isinstance(error.original_exception, Exception):
         error = error.original_exception  # Flask's wrapping of what no handler had seen
@@ -84,15 +86,6 @@ def _meant(error: Exception) -> Exception:
         # Where nothing can be counted, nothing that is limited is done.
         return Unavailable("requests cannot be counted just now; nothing was changed")
     return error
-
-
-def _owed(path: str) -> Iterator[tuple[str, str]]:
-    """Go through the headers of every answer that does not set them itself."""
-    yield from _HEADERS.items()
-    if wiring().secure_cookie:
-        yield from _ONLY_TLS.items()
-    if not path.startswith("/static/"):
-        yield from _PERSONAL.items()
 
 
 def _log(error: Exception) -> None:

@@ -20,6 +20,7 @@ from werkzeug.exceptions import HTTPException
 from gatekeeper.domain.errors import BadCredentials, GatekeeperError
 from gatekeeper.domain.people import ANONYMOUS, SYSTEM, Actor, ActorKind, Context, Person, PersonId
 from gatekeeper.services import sessions, tokens
+from gatekeeper.services.ports import House
 from gatekeeper.web.wiring import house, new_context, wiring
 
 _WITHOUT_SESSION = ("/static/", "/healthz", "/readyz", "/metrics", "/api/v1/")
@@ -189,12 +190,15 @@ def session_context() -> Context:
 
 def _bearer() -> Actor | None:
     header = request.headers.get("Authorization")
-    if header is None:
-        return None
+    return bearer(house(), new_context(ANONYMOUS), header) if header is not None else None
+
+
+def bearer(house: House, ctx: Context, header: str) -> Actor:
+    """Return whom an Authorization header speaks for; raises BadCredentials for any but a token."""
     scheme, _, text = header.partition(" ")
     if scheme.lower() != "bearer":
         raise BadCredentials("use Authorization: Bearer gk_...")
-    token = tokens.bearer(house(), new_context(ANONYMOUS), text.strip())
+    token = tokens.bearer(house, ctx, text.strip())
     return Actor(ActorKind.PERSON, token.person_id, token.scope, token.id)
 
 

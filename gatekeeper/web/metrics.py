@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 from prometheus_client import (
@@ -64,6 +65,7 @@ class Metrics:
             ProcessCollector(registry=registry)
         self._make_counters(registry)
         self._make_gauges(registry)
+        self._of = cache(self._one_kind)  # all labels come from closed lists
 
     def _make_counters(self, registry: CollectorRegistry | None) -> None:
         self._requests = Counter(
@@ -113,12 +115,20 @@ class Metrics:
 
     def request(self, seen: Seen, connections: int) -> None:
         """Count one answered request."""
-        status = str(seen.status)
-        self._requests.labels(seen.dialect, seen.route, seen.method, status).inc()
-        self._seconds.labels(seen.dialect, seen.method).observe(seen.seconds)
+        requests, seconds = self._of(seen.dialect, seen.route, seen.method, seen.status)
+        requests.inc()
+        seconds.observe(seen.seconds)
         self._connections.set(connections)
         if seen.reason:
             self._refusals.labels(seen.dialect, seen.reason).inc()
+
+    def _one_kind(
+        self, dialect: str, route: str, method: str, status: int
+    ) -> tuple[Counter, Histogram]:
+        return (
+            self._requests.labels(dialect, route, method, str(status)),
+            self._seconds.labels(dialect, method),
+        )
 
     def fact(self, kind: str) -> None:
         """Count one fact that was recorded and is durable."""

@@ -55,7 +55,7 @@ def watched(app: WSGIApplication, told: Callable[[Seen], None]) -> Callable[...,
 
         def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
             seen.status = int(status[:3])
-            length = next((v for k, v in headers if k.lower() == "content-length"), "0")
+            length = dict(headers).get("Content-Length", "0")
             seen.size_bytes = 0 if method == "HEAD" else int(length)
             return start_response(status, headers, exc_info)
 
@@ -83,7 +83,8 @@ def install(app: Flask) -> None:
     def name_actor(_error: BaseException | None) -> None:
         if (seen := _seen()) is not None:
             seen.request_id = g.get("request_id", "")
-            _note_actor(seen)
+            for name in ("context", "bearer_context", "page_context"):
+                note_actor(seen, g.get(name))
 
 
 def write_down(seen: Seen, *, personal: bool) -> None:
@@ -105,11 +106,10 @@ def write_down(seen: Seen, *, personal: bool) -> None:
     log.info("answered", extra={"fields": fields})
 
 
-def _note_actor(seen: Seen) -> None:
-    for name in ("context", "bearer_context", "page_context"):
-        found: Context | None = g.get(name)
-        if found is not None and found.actor.person_id is not None:
-            seen.actor, seen.person_id = str(found.actor.kind), found.actor.person_id
+def note_actor(seen: Seen, ctx: Context | None) -> None:
+    """Note who acts, if it is somebody."""
+    if ctx is not None and ctx.actor.person_id is not None:
+        seen.actor, seen.person_id = str(ctx.actor.kind), ctx.actor.person_id
 
 
 def note_refusal(error: Exception) -> None:
@@ -119,4 +119,10 @@ def note_refusal(error: Exception) -> None:
 
 
 def _seen() -> Seen | None:
-    return request.environ.get(_KEY)
+    return seen_of(request.environ)
+
+
+def seen_of(environ: WSGIEnvironment) -> Seen | None:
+    """Return what is known of a request, None where nobody watches."""
+    found: Seen | None = environ.get(_KEY)
+    return found

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
+import re
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flask import current_app, g
 
@@ -14,7 +16,11 @@ from gatekeeper.domain.people import Actor, Context
 from gatekeeper.services.ports import House
 from gatekeeper.web.metrics import Metrics
 
-_KEY = "gatekeeper"
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
+
+_KEY, _ID = "gatekeeper", "gatekeeper.request_id"
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._:=;-]{1,128}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +32,7 @@ class Wiring:
 
     house: House
     context: Callable[[Actor, str], Context]
+    request_ids: RequestIds
     downloads: DownloadSlots
     secure_cookie: bool
     metrics: Metrics
@@ -33,6 +40,24 @@ class Wiring:
     metrics_token: str
     metrics_on_loopback: bool
     api_document: Mapping[str, Any]
+
+
+class RequestIds:
+    """The ids of requests: given by the client or the proxy, else counted; names and no secrets."""
+
+    def __init__(self, beginning: str) -> None:
+        self._beginning = beginning
+        self._numbers = itertools.count()
+
+    def of(self, environ: WSGIEnvironment) -> str:
+        """Return the id of a request, the same each time."""
+        found: str | None = environ.get(_ID)
+        if found is None:
+            found = environ.get("HTTP_X_REQUEST_ID") or environ.get("HTTP_X_AMZN_TRACE_ID") or ""
+            if not _REQUEST_ID.fullmatch(found):
+                found = f"{self._beginning}{next(self._numbers):06x}"
+            environ[_ID] = found
+        return found
 
 
 class DownloadSlots:

@@ -10,25 +10,32 @@ Not here: publishing over this protocol (refused below), deciding on requests, d
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from flask import Blueprint, Response, jsonify, request
 from werkzeug.exceptions import MethodNotAllowed
 from werkzeug.exceptions import NotFound as NoSuchAddress
 
 from gatekeeper.domain.catalogue import File, Revision
 from gatekeeper.domain.errors import BadCredentials, NotAllowed, NotFound
-from gatekeeper.domain.people import Role
+from gatekeeper.domain.people import Context, Role
 from gatekeeper.services import access, catalogue, contents, downloads, profile
 from gatekeeper.services.contents import Contents, Head
+from gatekeeper.services.downloads import FileRef
 from gatekeeper.web import streaming
 from gatekeeper.web.hub import card as cards
 from gatekeeper.web.hub import parse, rawpath, wire
 from gatekeeper.web.hub.tree import Tree
 from gatekeeper.web.identity import context_for
-from gatekeeper.web.wiring import house
+from gatekeeper.web.wiring import Wiring, house, wiring
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
 
 blueprint = Blueprint("hub", __name__)
 blueprint.record(rawpath.add_converters)
 
+RESOLVE = "/<segment:namespace>/<segment:name>/resolve/<segment:revision>/<rest:path>"
 MODEL = "/api/models/<segment:namespace>/<segment:name>"
 TREE_PAGE = 1000
 # Filters on what no model here has: they match nothing, and are not passed over in silence.
@@ -37,16 +44,22 @@ UPLOADS = ("/api/models/", "/api/repos/", "/api/validate-yaml")
 NO_UPLOADS = "uploading over this protocol is not supported here: use `gatekeeper publish`"
 
 
-@blueprint.get("/<segment:namespace>/<segment:name>/resolve/<segment:revision>/<rest:path>")
+@blueprint.get(RESOLVE)
 def resolve_file(namespace: str, name: str, revision: str, path: str) -> Response:
     """Serve one file, or its metadata to a HEAD."""
-    ctx = context_for()
     ref = parse.file_ref(namespace, name, revision, path)
-    fetch = downloads.look if request.method == "HEAD" else downloads.request_file
-    ready = fetch(house(), ctx, ref)
-    response = streaming.send(ready, ready.file.hub_etag)
-    response.headers["X-Repo-Commit"] = ready.revision.id
-    return response
+    return streaming.respond(answer(wiring(), request.environ, context_for(), ref))
+
+
+def answer(
+    wiring: Wiring, environ: WSGIEnvironment, ctx: Context, ref: FileRef
+) -> streaming.Answer:
+    """Answer with a file of a revision; raises as `downloads.request_file` and `Busy`."""
+    fetch = downloads.look if environ["REQUEST_METHOD"] == "HEAD" else downloads.request_file
+    ready = fetch(wiring.house, ctx, ref)
+    found = streaming.send(wiring, environ, ready, ready.file.hub_etag)
+    found.headers["X-Repo-Commit"] = ready.revision.id
+    return found
 
 
 @blueprint.get("/<segment:name>/resolve/<segment:revision>/<rest:path>")
