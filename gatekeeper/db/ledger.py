@@ -14,6 +14,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 import rfc8785
@@ -36,9 +37,9 @@ _ENTRY = Prepared(
     .values({c.name: bindparam(c.name) for c in t.entries.c if c.name != "id"})
     .returning(t.entries.c.id)
 )
-_MENTION, _LEAF, _HEAD = (
+_LEAF, _HEAD = (
     Prepared(insert(table).values({c.name: bindparam(c.name) for c in table.c}))
-    for table in (t.mentions, t.leaves, t.tree)
+    for table in (t.leaves, t.tree)
 )
 _RANGE = Prepared(select(t.tree.c.size, t.tree.c.hashes).where(t.tree.c.id == 1))
 _GROWN = Prepared(
@@ -102,11 +103,21 @@ def append(connection: Connection, key: bytes, stamp: Stamp, fact: Fact) -> None
     ).id
     found = sorted(subjects(stamp.context, fact))
     if found:
-        _MENTION.run(connection, *({"subject": s, "entry_id": entry_id} for s in found))
+        named = {f"subject{i}": subject for i, subject in enumerate(found)}
+        _mentions(len(found)).run(connection, {"entry_id": entry_id, **named})
     if connection.dialect.name == "sqlite":
         _grow(connection, [(entry_id, leaf_hash(body))])
     else:
         connection.execute(insert(t.unsequenced).values(entry_id=entry_id))
+
+
+@cache
+def _mentions(count: int) -> Prepared:
+    rows: list[dict[str, Any]] = [
+        {"subject": bindparam(f"subject{i}"), "entry_id": bindparam("entry_id")}
+        for i in range(count)
+    ]
+    return Prepared(insert(t.mentions).values(rows))
 
 
 @writes

@@ -54,12 +54,16 @@ def from_data(kind: str, data: Mapping[str, Any]) -> facts.Fact:
 def mentioned(fact: facts.Fact) -> frozenset[str]:
     """Return the ids of people, models, grants and applications the fact is about."""
     found: set[str] = set()
-    kind: type = type(fact)
-    for name, hint in _hints(kind).items():
+    for name in _mentioning(type(fact)):
         value = getattr(fact, name)
-        if value is not None and _names(hint) & _MENTIONED:
+        if value is not None:
             found.update(value if isinstance(value, tuple) else (value,))
     return frozenset(found)
+
+
+@cache
+def _mentioning(kind: type) -> tuple[str, ...]:
+    return tuple(name for name, hint in _hints(kind).items() if _names(hint) & _MENTIONED)
 
 
 def moment(at: datetime) -> str:
