@@ -54,7 +54,8 @@ def from_data(kind: str, data: Mapping[str, Any]) -> facts.Fact:
 def mentioned(fact: facts.Fact) -> frozenset[str]:
     """Return the ids of people, models, grants and applications the fact is about."""
     found: set[str] = set()
-    for name in _mentioning(type(fact)):
+    kind: type = type(fact)
+    for name in _mentioning(kind):
         value = getattr(fact, name)
         if value is not None:
             found.update(value if isinstance(value, tuple) else (value,))
