@@ -30,7 +30,7 @@ _SEGMENT = "[!-.0-~]+"
 _SIGNED = re.compile(f"/d/({_SEGMENT})/{_SEGMENT}")
 _PATH = f"{_SEGMENT}(?:/{_SEGMENT})*"
 _RESOLVE = re.compile(f"/({_SEGMENT})/({_SEGMENT})/resolve/({_SEGMENT})/({_PATH})")
-_STATUS = {s.value: f"{s.value} {s.phrase}" for s in HTTPStatus if s in {200, 206, 302}}
+_STATUS = {s.value: f"{s.value} {s.phrase.upper()}" for s in HTTPStatus if s in {200, 206, 302}}
 
 
 def straight(app: WSGIApplication, wiring: Wiring) -> Callable[..., Iterable[bytes]]:
