@@ -46,7 +46,11 @@ def x_accel(hall: Hall, place: Callable[[str], Path], threads: int = THREADS) ->
     twin = hall.twin(place("twin") / "data")  # a data directory has one server
     with direct(twin, threads, **settings) as app:
         blobs = twin.data / "store" / "blobs"
-        site = configuration(f"127.0.0.1:{front} backlog=8192", f"127.0.0.1:{app.port}", blobs)
+        site = configuration(
+            GATEKEEPER_LISTEN=f"127.0.0.1:{front} backlog=8192",
+            GATEKEEPER_SERVERS=f"server 127.0.0.1:{app.port} max_fails=0;",
+            GATEKEEPER_BLOBS=str(blobs),
+        )
         with nginx_as(place("nginx"), front, site) as found:
             yield Server(front, [*found.pids, *app.pids])
 
