@@ -11,14 +11,20 @@ from __future__ import annotations
 import errno
 import os
 import stat
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import BinaryIO
 
-from gatekeeper.adapters.digests import check_digest, copy_hashed, has_digest
+from gatekeeper.adapters import disk
+from gatekeeper.adapters.digests import (
+    Source,
+    check_announced,
+    check_digest,
+    copy_hashed,
+    has_digest,
+)
+from gatekeeper.adapters.staging_local import LocalStaging
 from gatekeeper.domain.catalogue import Stored
 from gatekeeper.domain.errors import IntegrityBroken, Unavailable
 
@@ -34,39 +40,34 @@ class LocalObjects:
             directory.mkdir(parents=True, exist_ok=True, mode=0o750)
         if self._blobs.stat().st_dev != self._tmp.stat().st_dev:
             raise Unavailable(f"{self._blobs} and {self._tmp} are on different file systems")
+        self.staging = LocalStaging(root / "staging", self._tmp, self.put)
 
     def put(
-        self, source: BinaryIO, size_bytes: int, progress: Callable[[int], None] | None = None
+        self,
+        source: Source,
+        size_bytes: int,
+        progress: Callable[[int], None] | None = None,
+        announced_sha256: str = "",
     ) -> Stored:
         """Hash and store a stream of exactly `size_bytes`; durable on return."""
-        try:
-            descriptor, name = tempfile.mkstemp(dir=self._tmp)
-        except OSError as error:
-            raise Unavailable("the store cannot be written; nothing was kept") from error
-        part = Path(name)
-        try:
-            with os.fdopen(descriptor, "wb") as target:
-                sha256, git_sha1 = copy_hashed(source, target.write, size_bytes, progress)
-                target.flush()
-                os.fsync(target.fileno())
+        with disk.new_file(self._tmp) as (target, part):
+            sha256, git_sha1 = copy_hashed(source, target.write, size_bytes, progress)
+            check_announced(sha256, announced_sha256)
+            disk.sync(target)
             return Stored(sha256, git_sha1, size_bytes, self._keep(part, sha256, size_bytes))
-        except OSError as error:
-            full = error.errno in {errno.ENOSPC, errno.EDQUOT}
-            what = "the disk is full" if full else "the store cannot be written"
-            raise Unavailable(f"{what}; nothing was kept") from error
-        finally:
-            part.unlink(missing_ok=True)
 
     def _keep(self, part: Path, sha256: str, size_bytes: int) -> bool:
         blob = self._path(sha256)
         blob.parent.mkdir(exist_ok=True, mode=0o750)
-        _sync_directory(self._blobs)  # also when it was there: its maker may have died before this
+        disk.sync_directory(
+            self._blobs
+        )  # also when it was there: its maker may have died before this
         is_new = self.size(sha256) != size_bytes
         if is_new:
             part.chmod(0o440)
             part.rename(blob)
         # Also for a blob that is held: its first writer may have died before this line.
-        _sync_directory(blob.parent)
+        disk.sync_directory(blob.parent)
         return is_new
 
     def size(self, sha256: str) -> int | None:
@@ -160,11 +161,3 @@ class FileSlice:
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1
-
-
-def _sync_directory(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

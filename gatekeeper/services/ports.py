@@ -6,7 +6,7 @@ one contract suite runs against each (tests/contract).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from dataclasses import dataclass
 from typing import BinaryIO, Protocol
 
@@ -15,6 +15,7 @@ from gatekeeper.domain.catalogue import Stored
 from gatekeeper.domain.links import Claim, DeliveryMode, Purpose
 from gatekeeper.domain.notices import Letter, NoticeKind
 from gatekeeper.domain.tiers import Tiers
+from gatekeeper.domain.uploads import Staging, UploadId
 from gatekeeper.services.tally import Tally
 
 
@@ -39,6 +40,10 @@ class ObjectStore(Protocol):
     Every method raises Unavailable when the store cannot answer (nothing is half done then) and
     may be tried again by the caller.
     """
+
+    @property
+    def staging(self) -> StagingArea:
+        """Where uploads in parts lie until they are blobs."""
 
     def put(
         self, source: BinaryIO, size_bytes: int, progress: Callable[[int], None] | None = None
@@ -83,6 +88,51 @@ class ObjectStore(Protocol):
 
     def is_ready(self) -> bool:
         """Say whether the store is there and may be used; cheap, so a full disk is not noticed."""
+
+
+class StagingArea(Protocol):
+    """Uploads in parts, which are no blobs: nothing else in the store sees or names them.
+
+    Safe to call from several threads and processes at once. Every method raises Unavailable when
+    the store cannot answer, and may be tried again: parts that are there stay. What asks about one
+    upload raises NotFound when it was given up.
+    """
+
+    def begin(self, upload_id: UploadId, size_bytes: int, part_bytes: int) -> Staging:
+        """Begin an upload of a known size, in parts of one size but the last."""
+
+    def address(self, staging: Staging, number: int, seconds: int) -> str | None:
+        """Return an address of the store that takes this one part by PUT; None where it has none.
+
+        It takes a body of the part's very length and nothing else, for `seconds`, clamped to 60 to
+        900, from whoever has it, while the upload is open. Raises NotFound for no part of it.
+        """
+
+    def receive(self, staging: Staging, number: int, source: BinaryIO) -> None:
+        """Keep one part; durable on return, and whole or not there at all.
+
+        A part that is there already is replaced. Raises NotFound for no part of the upload, Invalid
+        when the stream is shorter or longer than the part, and whatever `source` raises.
+        """
+
+    def parts(self, staging: Staging) -> frozenset[int]:
+        """Return the numbers of the parts that are there, whole."""
+
+    def finish(
+        self, staging: Staging, sha256: str, progress: Callable[[int], None] | None = None
+    ) -> Stored:
+        """Read what came once, hash it, and keep it as a blob: what was hashed is what is kept.
+
+        The upload stays until it is given up, so that this may be repeated after a crash. `sha256`
+        is what was announced, '' when nothing was. Raises Invalid when parts are missing or the
+        bytes are other ones than announced; no blob was made then.
+        """
+
+    def give_up(self, staging: Staging) -> None:
+        """Delete an upload with its parts; one that is gone already is no error."""
+
+    def sweep(self, older_than_seconds: int, active: Container[UploadId]) -> int:
+        """Give up uploads begun longer ago that are not among the active ones; return how many."""
 
 
 class LinkSigner(Protocol):

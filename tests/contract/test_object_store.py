@@ -6,36 +6,14 @@ import hashlib
 import io
 import threading
 import tracemalloc
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from gatekeeper.adapters.objects_local import LocalObjects
 from gatekeeper.domain.errors import IntegrityBroken, Invalid
 from gatekeeper.services.ports import ObjectStore
-from tests.seaweed import Seaweed, s3_objects
 
 MIB = 1 << 20
-
-
-@pytest.fixture
-def local(tmp_path: Path) -> ObjectStore:
-    """A disk."""
-    return LocalObjects(tmp_path / "store")
-
-
-@pytest.fixture
-def s3(seaweed: Seaweed, bucket: str, tmp_path: Path) -> ObjectStore:
-    """A bucket."""
-    return s3_objects(seaweed.url, bucket, tmp_path / "spool")
-
-
-@pytest.fixture(params=["local", "s3"])
-def store(request: pytest.FixtureRequest) -> ObjectStore:
-    """Every kind of store."""
-    found: ObjectStore = request.getfixturevalue(request.param)
-    return found
 
 
 def put(store: ObjectStore, body: bytes) -> str:

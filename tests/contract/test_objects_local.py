@@ -19,8 +19,10 @@ import pytest
 
 from gatekeeper.adapters.objects_local import LocalObjects
 from gatekeeper.domain.errors import IntegrityBroken, Unavailable
+from gatekeeper.domain.uploads import UploadId
 
 BODY = b"weights" * 1000
+UPLOAD = UploadId("upl_" + "0a" * 12)
 
 
 @pytest.fixture
@@ -47,8 +49,9 @@ def steps(root: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
         fsync(descriptor)
 
     def watched_rename(source: Any, target: Any, **rest: Any) -> None:
-        seen.append(f"name {Path(target).relative_to(root).parts[0]}")
-        assert Path(source).stat().st_mode & 0o777 == 0o440
+        shelf = Path(target).relative_to(root).parts[0]
+        seen.append(f"name {shelf}")
+        assert shelf == "staging" or Path(source).stat().st_mode & 0o777 == 0o440
         rename(source, target, **rest)
 
     monkeypatch.setattr(os, "fsync", watched_fsync)
@@ -62,6 +65,15 @@ def test_bytes_are_durable_before_their_name_and_the_name_before_the_answer(
     store.put(io.BytesIO(BODY), len(BODY))
     file, shelf, names, directory = "sync tmp/2", "sync blobs/1", "name blobs", "sync blobs/2"
     assert steps == [file, shelf, names, directory]
+
+
+def test_a_part_of_an_upload_is_durable_before_its_name_and_the_name_before_the_answer(
+    store: LocalObjects, steps: list[str]
+) -> None:
+    staging = store.staging.begin(UPLOAD, len(BODY), len(BODY))
+    assert steps == ["sync staging/1"]
+    store.staging.receive(staging, 1, io.BytesIO(BODY))
+    assert steps[1:] == ["sync tmp/2", "name staging", "sync staging/2"]
 
 
 def test_a_blob_that_is_held_has_its_name_made_durable_again(
@@ -132,6 +144,23 @@ def test_a_full_disk_keeps_nothing_and_what_was_held_before(small_disk: Path) ->
     assert store.sweep(0) == 0
     assert store.verify(held)
     assert store.put(io.BytesIO(b"small"), 5).is_new
+
+
+def test_an_upload_that_fills_the_disk_goes_on_once_there_is_room(small_disk: Path) -> None:
+    store, half = LocalObjects(small_disk), 300_000
+    staging = store.staging.begin(UPLOAD, 2 * half, half)
+    store.staging.receive(staging, 1, io.BytesIO(bytes(half)))
+    filler = small_disk / "filler"
+    filler.write_bytes(bytes(500_000))
+    with pytest.raises(Unavailable, match="the disk is full"):
+        store.staging.receive(staging, 2, io.BytesIO(bytes(half)))
+    assert store.staging.parts(staging) == {1}
+    filler.unlink()
+    store.staging.receive(staging, 2, io.BytesIO(bytes(half)))
+    with pytest.raises(Unavailable, match="the disk is full"):
+        store.staging.finish(staging, "")  # a blob needs its room once more
+    assert list(store.walk()) == []
+    assert store.staging.parts(staging) == {1, 2}
 
 
 WRITER = """

@@ -24,7 +24,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gatekeeper.adapters.objects_s3 import S3Objects, uploads
-from gatekeeper.adapters.objects_s3 import store as module
+from gatekeeper.adapters.objects_s3 import client as module
 from gatekeeper.domain.errors import Exposed, IntegrityBroken, Unavailable
 from tests.seaweed import (
     KEY_ID,

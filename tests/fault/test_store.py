@@ -20,6 +20,7 @@ from flask.testing import FlaskClient
 from gatekeeper.adapters.objects_s3 import S3Objects
 from gatekeeper.app import create_app, read_keys
 from gatekeeper.domain.errors import Unavailable
+from gatekeeper.domain.uploads import UploadId
 from gatekeeper.services.publishing import revisions
 from gatekeeper.services.publishing.revisions import Target
 from tests import builders
@@ -32,6 +33,7 @@ from tests.seaweed import Seaweed, s3_objects
 HELD = os.urandom(1 << 20)
 DIGEST = hashlib.sha256(HELD).hexdigest()
 NEW = os.urandom(200_000)
+UPLOAD, OTHER = UploadId("upl_" + "0a" * 12), UploadId("upl_" + "0b" * 12)
 ANSWERS: dict[str, Callable[[S3Objects], object]] = {
     "size": lambda store: store.size(DIGEST),
     "open": lambda store: store.open(DIGEST, 0, len(HELD)).read(),
@@ -123,6 +125,32 @@ def test_wrong_credentials_are_no_missing_blob(
         with pytest.raises(Unavailable):
             act(store)
     assert not store.is_ready()
+
+
+def test_an_upload_goes_on_where_a_store_that_was_down_left_it(
+    store: S3Objects, proxy: FaultyProxy
+) -> None:
+    """At each step: nothing is lost, nothing is half, and the same step then goes through."""
+    staging = store.staging.begin(UPLOAD, len(NEW), 5 << 20)
+    steps: list[Callable[[], object]] = [
+        lambda: store.staging.begin(OTHER, len(NEW), 5 << 20),
+        lambda: store.staging.receive(staging, 1, io.BytesIO(NEW)),
+        lambda: store.staging.parts(staging),
+        lambda: store.staging.finish(staging, ""),
+        lambda: store.staging.finish(staging, ""),
+        lambda: store.staging.give_up(staging),
+    ]
+    for step in steps:
+        for fault in (Fault.DOWN, Fault.HANG, Fault.FAIL):
+            proxy.fault = fault
+            began = time.monotonic()
+            with pytest.raises(Unavailable):
+                step()
+            assert time.monotonic() - began < 2 * 2
+        proxy.fault = Fault.NONE
+        step()
+    assert store.verify(hashlib.sha256(NEW).hexdigest())
+    assert store.staging.sweep(0, {OTHER}) == 0
 
 
 # --- the whole application over such a store ------------------------------------------------------

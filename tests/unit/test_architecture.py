@@ -313,7 +313,8 @@ def test_reading_is_not_taken_for_writing() -> None:
 CLOCK_KEEPERS = {
     "gatekeeper/clock.py",  # the one place
     "gatekeeper/adapters/objects_local.py",  # ages of files, against the file system's clock
-    "gatekeeper/adapters/objects_s3/store.py",  # ages of uploads and ends of credentials
+    "gatekeeper/adapters/staging_local.py",  # the same
+    "gatekeeper/adapters/objects_s3/client.py",  # ages of uploads and ends of credentials
 }
 
 

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from functools import cache, cached_property
 from typing import Any
 
@@ -22,6 +23,8 @@ from gatekeeper.domain.errors import Unavailable
 log = logging.getLogger("gatekeeper.store")
 
 PATIENT_SECONDS = 60
+SHORTEST_SECONDS, LONGEST_SECONDS = 60, 900
+CREDENTIALS_OUTLIVE_SECONDS = 60
 ATTEMPTS = 3
 AGAIN_WITHIN_SECONDS = 0.5
 TAKEN = {409, 412}
@@ -79,6 +82,50 @@ class Clients:
         waits = self._once(PATIENT_SECONDS).merge(Config(signature_version=UNSIGNED))
         return self._make(self._bucket.endpoint_url, waits)
 
+    def sign(self, operation: str, asked: dict[str, Any], seconds: int) -> str:
+        """Return an address that does one thing for `seconds`, clamped to 60 to 900.
+
+        Raises: Unavailable when the credentials it is signed with end earlier.
+        """
+        holds = max(SHORTEST_SECONDS, min(seconds, LONGEST_SECONDS))
+        self._check_credentials(holds)
+        with asking("an address"):
+            url: str = self.signer.generate_presigned_url(
+                operation, Params={"Bucket": self._bucket.name, **asked}, ExpiresIn=holds
+            )
+        return url
+
+    def _check_credentials(self, seconds: int) -> None:
+        with asking("credentials"):
+            found = self.session.get_credentials()
+            if found is not None:
+                found.get_frozen_credentials()  # renews those that can be renewed
+        if found is None:
+            raise Unavailable("there are no credentials for the store")
+        ends: datetime | None = getattr(found, "_expiry_time", None)  # botocore names it so alone
+        needed = timedelta(seconds=seconds + CREDENTIALS_OUTLIVE_SECONDS)
+        if ends is not None and ends - moment() < needed:
+            raise Unavailable("the store's credentials end before the address would")
+
+    def listed(self, operation: str, items: str, prefix: str) -> Iterator[dict[str, Any]]:
+        """Go through all that a list of the bucket has under a prefix. Raises: Unavailable."""
+        pages = self.patient.get_paginator(operation)
+        with asking("list"):
+            for page in pages.paginate(Bucket=self._bucket.name, Prefix=prefix):
+                yield from page.get(items, ())
+
+    def give_up(self, key: str, upload_id: str) -> bool:
+        """Give up an upload in parts; False when it was finished or given up before."""
+        where = {"Bucket": self._bucket.name, "Key": key, "UploadId": upload_id}
+        with asking("abort"):
+            try:
+                again(self.quick.abort_multipart_upload, **where)
+            except ClientError as error:
+                if status_of(error) == 404:
+                    return False
+                raise
+        return True
+
     @staticmethod
     def _once(seconds: float) -> Config:
         return Config(
@@ -91,6 +138,8 @@ class Clients:
             signature_version="s3v4",
             s3={"addressing_style": self._bucket.addressing},
             max_pool_connections=self._bucket.connections,
+            # We name the checksums we want; one of boto3's own would bind every signed address.
+            request_checksum_calculation="when_required",
         )
         return self.session.client(
             "s3",
@@ -154,3 +203,8 @@ def code_of(error: ClientError) -> str:
     """Return the store's own word for what was wrong."""
     code: str = error.response.get("Error", {}).get("Code", "")
     return code
+
+
+def moment() -> datetime:
+    """Read the clock, to compare with the store's."""
+    return datetime.fromtimestamp(time.time(), UTC)  # noqa: TID251

@@ -11,35 +11,32 @@ turning off the signing key ends it earlier (docs/operating.md, S3).
 from __future__ import annotations
 
 import io
-import tempfile
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, BinaryIO
 from urllib.parse import parse_qs, urlsplit
 
 from botocore.exceptions import ClientError
 
-from gatekeeper.adapters.digests import check_digest, copy_hashed, has_digest
+from gatekeeper.adapters.digests import copy_hashed, has_digest
 from gatekeeper.adapters.objects_s3.client import (
+    SHORTEST_SECONDS,
     Bucket,
     Clients,
     again,
     asking,
     code_of,
+    moment,
     status_of,
 )
+from gatekeeper.adapters.objects_s3.keys import BLOBS, PROBE, blob_key, last_step
 from gatekeeper.adapters.objects_s3.slices import S3Slice
+from gatekeeper.adapters.objects_s3.staging import S3Staging, spooled
 from gatekeeper.adapters.objects_s3.uploads import Part, PartDigests, part_size, upload
 from gatekeeper.domain.catalogue import Stored
 from gatekeeper.domain.errors import Exposed, IntegrityBroken, Unavailable
-
-SHORTEST_SECONDS, LONGEST_SECONDS = 60, 900
-CREDENTIALS_OUTLIVE_SECONDS = 60
-_BLOBS = "sha256/"
-_PROBE = "probe/for-strangers"
 
 
 class S3Objects:
@@ -52,6 +49,7 @@ class S3Objects:
         self._bucket = bucket.name
         self._clients = Clients(bucket)
         self._spool = spool
+        self.staging = S3Staging(self._clients, bucket.name, spool, self)
 
     def put(
         self, source: BinaryIO, size_bytes: int, progress: Callable[[int], None] | None = None
@@ -90,7 +88,7 @@ class S3Objects:
             sent += part_bytes
             report(sent // 2)
 
-        where = {"Bucket": self._bucket, "Key": _key(sha256)}
+        where = {"Bucket": self._bucket, "Key": blob_key(sha256)}
         # What lies there in another length is broken and is replaced.
         free = {"IfNoneMatch": "*"} if held is None else {}
         return upload(self._clients.patient, where, pieces, tell, condition=free)
@@ -101,17 +99,12 @@ class S3Objects:
         if isinstance(source, io.BufferedReader) and isinstance(source.raw, io.FileIO):
             yield source, _say_nothing
             return
-        try:
-            self._spool.mkdir(parents=True, exist_ok=True, mode=0o750)
-            file = tempfile.TemporaryFile(dir=self._spool, buffering=0)  # noqa: SIM115
-        except OSError as error:
-            raise Unavailable("the spool cannot be written; nothing was kept") from error
-        with file:
-            yield file, lambda chunk: _write(file, chunk)
+        with spooled(self._spool) as kept:
+            yield kept
 
     def size(self, sha256: str) -> int | None:
         """Return the blob's size in bytes, None when it is not held."""
-        key = _key(sha256)
+        key = blob_key(sha256)
         with asking("head"):
             try:
                 head = again(self._clients.quick.head_object, Bucket=self._bucket, Key=key)
@@ -125,7 +118,7 @@ class S3Objects:
 
     def open(self, sha256: str, start: int = 0, end: int | None = None) -> S3Slice:
         """Open bytes [start, end) of a blob; the store has begun to answer on return."""
-        key = _key(sha256)
+        key = blob_key(sha256)
         if end is None or end <= start:
             size = self.size(sha256)
             if size is None:
@@ -153,65 +146,28 @@ class S3Objects:
 
     def walk(self) -> Iterator[tuple[str, int]]:
         """Go through (sha256, bytes) of every blob held."""
-        for item in self._list("list_objects_v2", "Contents"):
-            yield item["Key"].rpartition("/")[2], item["Size"]
+        for item in self._clients.listed("list_objects_v2", "Contents", BLOBS):
+            yield last_step(item["Key"]), item["Size"]
 
     def sweep(self, older_than_seconds: int) -> int:
         """Give up uploads in parts that began longer ago; return how many."""
-        before = _now() - timedelta(seconds=older_than_seconds)
-        begun = self._list("list_multipart_uploads", "Uploads")
+        before = moment() - timedelta(seconds=older_than_seconds)
+        begun = self._clients.listed("list_multipart_uploads", "Uploads", BLOBS)
         old = [item for item in begun if item["Initiated"] <= before]
-        return sum(self._give_up(item["Key"], item["UploadId"]) for item in old)
-
-    def _list(self, operation: str, items: str) -> Iterator[dict[str, Any]]:
-        pages = self._clients.patient.get_paginator(operation)
-        with asking("list"):
-            for page in pages.paginate(Bucket=self._bucket, Prefix=_BLOBS):
-                yield from page.get(items, ())
-
-    def _give_up(self, key: str, upload_id: str) -> bool:
-        with asking("abort"):
-            try:
-                self._clients.patient.abort_multipart_upload(
-                    Bucket=self._bucket, Key=key, UploadId=upload_id
-                )
-            except ClientError as error:
-                if status_of(error) == 404:  # finished or given up meanwhile
-                    return False
-                raise
-        return True
+        return sum(self._clients.give_up(item["Key"], item["UploadId"]) for item in old)
 
     def path(self, sha256: str) -> None:
         """Name no path: the blobs lie on no disk of ours."""
 
     def presign(self, sha256: str, seconds: int, disposition: str) -> str:
         """Return an address that opens this one blob for 60 to 900 seconds."""
-        holds = max(SHORTEST_SECONDS, min(seconds, LONGEST_SECONDS))
-        self._check_credentials(holds)
         asked = {
-            "Bucket": self._bucket,
-            "Key": _key(sha256),
+            "Key": blob_key(sha256),
             "ResponseContentDisposition": disposition,
             "ResponseContentType": "application/octet-stream",
             "ResponseCacheControl": "private, no-transform, max-age=0",
         }
-        with asking("an address"):
-            url: str = self._clients.signer.generate_presigned_url(
-                "get_object", Params=asked, ExpiresIn=holds
-            )
-        return url
-
-    def _check_credentials(self, seconds: int) -> None:
-        with asking("credentials"):
-            found = self._clients.session.get_credentials()
-            if found is not None:
-                found.get_frozen_credentials()  # renews those that can be renewed
-        if found is None:
-            raise Unavailable("there are no credentials for the store")
-        ends: datetime | None = getattr(found, "_expiry_time", None)  # botocore names it so alone
-        needed = timedelta(seconds=seconds + CREDENTIALS_OUTLIVE_SECONDS)
-        if ends is not None and ends - _now() < needed:
-            raise Unavailable("the store's credentials end before the address would")
+        return self._clients.sign("get_object", asked, seconds)
 
     def check(self) -> None:
         """Prove that addresses are signed as they must be and that a stranger reads nothing.
@@ -224,8 +180,8 @@ class S3Objects:
             raise Exposed(f"addresses are not signed with SigV4 over the host alone: {signed}")
         bucket, stranger = self._bucket, self._clients.stranger()
         with asking("probe"):
-            self._clients.patient.put_object(Bucket=bucket, Key=_PROBE, Body=b"for nobody\n")
-            reads = _may(lambda: stranger.get_object(Bucket=bucket, Key=_PROBE))
+            self._clients.patient.put_object(Bucket=bucket, Key=PROBE, Body=b"for nobody\n")
+            reads = _may(lambda: stranger.get_object(Bucket=bucket, Key=PROBE))
             lists = _may(lambda: stranger.list_objects_v2(Bucket=bucket, MaxKeys=1))
         if reads or lists:
             raise Exposed(
@@ -243,10 +199,6 @@ class S3Objects:
         return True
 
 
-def _key(sha256: str) -> str:
-    return f"{_BLOBS}{check_digest(sha256)[:2]}/{sha256}"
-
-
 def _may(ask: Callable[[], object]) -> bool:
     try:
         ask()
@@ -257,16 +209,5 @@ def _may(ask: Callable[[], object]) -> bool:
     return True
 
 
-def _write(file: Any, chunk: bytes) -> None:
-    try:
-        file.write(chunk)
-    except OSError as error:
-        raise Unavailable("the spool cannot be written; nothing was kept") from error
-
-
 def _say_nothing(_: object) -> None:
     pass
-
-
-def _now() -> datetime:
-    return datetime.fromtimestamp(time.time(), UTC)  # noqa: TID251  against the store's clock

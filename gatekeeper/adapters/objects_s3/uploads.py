@@ -6,10 +6,11 @@ import hashlib
 import io
 import os
 from base64 import b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from typing import Any
+from functools import partial
+from typing import Any, Protocol, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -23,6 +24,16 @@ PARTS_AT_ONCE = 4
 def part_size(size_bytes: int) -> int:
     """Return how large the parts of an upload are: S3 takes at most 10,000 of them."""
     return max(PART_BYTES, -(-size_bytes // MOST_PARTS))
+
+
+class Sized(Protocol):
+    """A part of an upload, whatever it is made of."""
+
+    @property
+    def size_bytes(self) -> int: ...
+
+
+P = TypeVar("P", bound=Sized)
 
 
 class Part(io.RawIOBase):
@@ -112,7 +123,13 @@ def upload(
     part. Raises: Unavailable; nothing is visible then, and parts are given up or left to `sweep`.
     """
     if len(parts) > 1:
-        return _in_parts(client, where, parts, sent, condition)
+
+        def send(begun: dict[str, str], number: int, part: Part) -> dict[str, str]:
+            answer = client.upload_part(**begun, **_body(part), PartNumber=number)
+            return {"ETag": answer["ETag"], "ChecksumSHA256": part.sha256}
+
+        where = {**where, "ChecksumAlgorithm": "SHA256"}
+        return in_parts(client, where, parts, send, sent, condition=condition)
     with asking("put"):
         is_new = unless_taken(client.put_object, **where, **_body(parts[0]), **condition)
     sent(parts[0].size_bytes)
@@ -123,20 +140,26 @@ def _body(part: Part) -> dict[str, Any]:
     return {"Body": part, "ContentLength": part.size_bytes, "ChecksumSHA256": part.sha256}
 
 
-def _in_parts(
+def in_parts(
     client: Any,
     where: dict[str, str],
-    parts: list[Part],
+    parts: Sequence[P],
+    send: Callable[[dict[str, str], int, P], dict[str, str]],
     sent: Callable[[int], None],
+    *,
     condition: dict[str, str],
 ) -> bool:
+    """Make an object of parts, several at once; as `upload` says.
+
+    `send` is told where, which number and the part, and returns what the store said of it.
+    """
     with asking("put"):
-        begun = client.create_multipart_upload(**where, ChecksumAlgorithm="SHA256")
-    where = {**where, "UploadId": begun["UploadId"]}
+        begun = client.create_multipart_upload(**where)
+    where = {**{key: where[key] for key in ("Bucket", "Key")}, "UploadId": begun["UploadId"]}
     is_new = False
     try:
         with asking("put"):
-            done = _send(client, where, parts, sent)
+            done = _send(partial(send, where), parts, sent)
             is_new = unless_taken(
                 client.complete_multipart_upload,
                 **where,
@@ -151,19 +174,14 @@ def _in_parts(
 
 
 def _send(
-    client: Any, where: dict[str, str], parts: list[Part], sent: Callable[[int], None]
+    send: Callable[[int, P], dict[str, str]], parts: Sequence[P], sent: Callable[[int], None]
 ) -> list[dict[str, Any]]:
-    def send(number: int, part: Part) -> dict[str, Any]:
-        answer = client.upload_part(**where, **_body(part), PartNumber=number)
-        return {"PartNumber": number, "ETag": answer["ETag"], "ChecksumSHA256": part.sha256}
-
-    done = []
+    done: list[dict[str, Any]] = []
     pool = ThreadPoolExecutor(PARTS_AT_ONCE, thread_name_prefix="upload")
+    numbers = range(1, len(parts) + 1)
     try:
-        for part, finished in zip(
-            parts, pool.map(send, range(1, len(parts) + 1), parts), strict=True
-        ):
-            done.append(finished)
+        for number, part, said in zip(numbers, parts, pool.map(send, numbers, parts), strict=True):
+            done.append({"PartNumber": number, **said})
             sent(part.size_bytes)
     finally:
         pool.shutdown(cancel_futures=True)
