@@ -25,7 +25,7 @@ from gatekeeper.adapters.tokens_signed import SignedTokens
 from gatekeeper.db.engine import make_engine
 from gatekeeper.db.unit_of_work import Database
 from gatekeeper.domain.tiers import Tiers, read_tiers
-from gatekeeper.services.ports import House, Mailer, ObjectStore, Policy
+from gatekeeper.services.ports import House, Mailer, ObjectStore, Policy, UploadLimits
 from gatekeeper.services.tally import Tally
 from gatekeeper.settings import Limits, Settings, SettingsError
 from gatekeeper.web import files, guard, identity, machines, watch
@@ -192,6 +192,13 @@ def _policy(settings: Settings, *, demo: bool) -> Policy:
         address_seconds=settings.delivery.address_seconds,
         max_answer_chars=8000,
         lfs_threshold_bytes=settings.publishing.lfs_threshold_bytes,
+        uploads=UploadLimits(
+            max_file_bytes=settings.uploads.max_file_bytes,
+            max_open=settings.uploads.max_open_per_person,
+            max_open_bytes=settings.uploads.max_open_bytes_per_person,
+            part_bytes=settings.uploads.part_bytes,
+            by_address=settings.uploads.parts_to == "store",
+        ),
         public_mail_domains=frozenset(settings.review.public_mail_domains),
         countries=_countries(),
         keeps_letters=demo,

@@ -15,6 +15,7 @@ from gatekeeper.domain.errors import Busy
 from gatekeeper.domain.people import SYSTEM, Context
 from gatekeeper.services import downloads, outbox, sessions
 from gatekeeper.services.ports import House
+from gatekeeper.services.uploads import verifying
 
 log = logging.getLogger("gatekeeper.chores")
 
@@ -45,8 +46,31 @@ WORKER = (
     Chore("mail", 4, outbox.deliver),
     Chore("totals", 240, total),
     Chore("sweep", 2400, sessions.sweep),
-    Chore("unfinished blobs", 14_400, lambda house, _: house.objects.sweep(24 * 3600)),
 )
+
+
+def verify_all(house: House, _ctx: Context) -> None:
+    """Verify uploads until none waits; each may take minutes."""
+    while verifying.verify_next(house, lambda: clock.context_for(SYSTEM)):
+        pass
+
+
+# On a thread of their own: mail and leaves do not wait for a large file.
+SLOW = (
+    Chore("uploads", 1, verify_all),
+    Chore("unfinished uploads", 14_400, verifying.sweep),
+)
+
+
+def rounds(
+    house: House, done: Callable[[str, float], None] | None = None, *, is_worker: bool
+) -> list[Round]:
+    """Begin the rounds of a process; `is_worker` where it does what one process alone needs do."""
+    groups = (EVERYWHERE + WORKER, SLOW) if is_worker else (EVERYWHERE,)
+    found = [Round(house, group, done) for group in groups]
+    for each in found:
+        each.start()
+    return found
 
 
 class Round(threading.Thread):

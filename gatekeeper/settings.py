@@ -165,6 +165,20 @@ class Publishing(_Section):
     lfs_threshold_bytes: int = Field(ge=1)
 
 
+class Uploads(_Section):
+    """Uploads by browser or API, before they are published: for one file, and for one person.
+
+    `parts_to`: `store` sends parts to signed addresses of the bucket (a disk has none), `server`
+    through this server always. S3 takes no part below 5 MiB but the last.
+    """
+
+    max_file_bytes: int = Field(ge=1, le=5 << 40)
+    max_open_per_person: int = Field(ge=1)
+    max_open_bytes_per_person: int = Field(ge=1)
+    part_bytes: int = Field(ge=5 << 20, le=1 << 30)
+    parts_to: Literal["store", "server"]
+
+
 class Review(_Section):
     """Domains where sharing one means nothing."""
 
@@ -195,6 +209,7 @@ class Settings(_Section):
     log: Log
     metrics: Metrics
     publishing: Publishing
+    uploads: Uploads
     review: Review
     secrets: Secrets
 

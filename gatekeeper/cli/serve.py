@@ -43,7 +43,7 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no type hin
         self._shared = shared
         self._settings = desk.settings
         self._on_ready = on_ready
-        self._round: chores.Round | None = None
+        self._rounds: list[chores.Round] = []
         super().__init__()
 
     def load_config(self) -> None:
@@ -77,14 +77,11 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no type hin
         """Make the application and start the chores, in the worker."""
         house = self._desk.house
         keys = app.read_keys(self._settings, self._desk.data)
-        own = chores.EVERYWHERE if house.db.is_postgres else chores.EVERYWHERE + chores.WORKER
-        if self._desk.is_demo:
-            own = chores.EVERYWHERE + chores.WORKER
         if self._shared is not None:
             metrics.share(self._shared)
         counted = metrics.Metrics(self._settings.delivery.mode, self._shared)
-        self._round = chores.Round(house, own, counted.chore_done)
-        self._round.start()
+        is_worker = self._desk.is_demo or not house.db.is_postgres
+        self._rounds = chores.rounds(house, counted.chore_done, is_worker=is_worker)
         return app.create_app(self._settings, house, keys.sessions, counted)
 
     def _ready(self, worker: Any) -> None:
@@ -105,8 +102,8 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no type hin
             shutil.rmtree(self._shared, ignore_errors=True)
 
     def _finished(self, _arbiter: Any, worker: Any) -> None:
-        if self._round is not None:
-            self._round.finish()
+        for each in self._rounds:
+            each.finish()
         if getattr(worker, "nr_conns", 0):
             os._exit(0)  # a thread that still sends to a slow reader would hold the process
 
@@ -164,10 +161,10 @@ def worker(desk: Desk, heartbeat: Path | None) -> None:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    rounds = chores.Round(desk.house, chores.EVERYWHERE + chores.WORKER)
-    rounds.start()
-    _watch(rounds, stop, heartbeat)
-    rounds.finish()
+    rounds = chores.rounds(desk.house, is_worker=True)
+    _watch(rounds[0], stop, heartbeat)
+    for each in rounds:
+        each.finish()
 
 
 def _watch(rounds: chores.Round, stop: threading.Event, heartbeat: Path | None) -> None:

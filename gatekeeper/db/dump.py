@@ -1,8 +1,8 @@
 """Every row as a line of JSON, alike for SQLite and Postgres, and back into an empty database.
 
-Sessions stay out: who signed out meanwhile would be signed in again; so does the number that our
-triggers raise. The triggers of the ledger
-stay in place, and nothing but a database without a single row is ever filled.
+Sessions stay out: who signed out meanwhile would be signed in again. So do uploads, whose parts lie
+in no archive, and the number that our triggers raise. The triggers of the ledger stay in place, and
+nothing but a database without a single row is ever filled.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _TOO_BIG = 2**63
 TABLES = {
     f"{number:02}-{table.name}": table
     for number, table in enumerate(t.metadata.sorted_tables)
-    if table not in {t.sessions, t.generation}
+    if table not in {t.sessions, t.uploads, t.generation}
 }
 
 

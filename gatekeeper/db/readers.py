@@ -12,6 +12,7 @@ from gatekeeper.db.ephemeral import Ephemeral
 from gatekeeper.db.grants import GrantReader
 from gatekeeper.db.people import PeopleReader
 from gatekeeper.db.registrants import Registrants
+from gatekeeper.db.uploads import Uploads
 from gatekeeper.domain.tiers import Tiers
 
 
@@ -28,3 +29,4 @@ class Readers:
         self.audit = AuditReader(connection, entry_key)
         self.ephemeral = Ephemeral(connection)
         self.registrants = Registrants(connection)
+        self.uploads = Uploads(connection)

@@ -526,6 +526,31 @@ generation = Table(
     Column("number", BigInteger, nullable=False),
 )
 
+# Uploads in parts until they are published; `key` is the store's own word for the staging.
+uploads = Table(
+    "uploads",
+    metadata,
+    _id(),
+    Column("person_id", Text, nullable=False),
+    Column("model_id", Text, nullable=False),
+    Column("path", Text, nullable=False),
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("part_bytes", BigInteger, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("mark", Text, nullable=False),
+    Column("announced_sha256", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("sha256", Text, nullable=False),
+    Column("git_sha1", Text, nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("expires_at", Moment, nullable=False),
+    Column("leased_until", Moment),
+    Index("uq_uploads_person_model_path", "person_id", "model_id", "path", unique=True),
+    Index("ix_uploads_state", "state"),
+    Index("ix_uploads_expires_at", "expires_at"),
+)
+
 EPHEMERAL = (
     generation,
     outbox,
@@ -537,6 +562,7 @@ EPHEMERAL = (
     idempotency_keys,
     registrants,
     publish_marks,
+    uploads,
 )
 LEDGER = (entries, leaves, mentions, unsequenced, tree)
 PROJECTIONS = tuple(t for t in metadata.sorted_tables if t not in EPHEMERAL + LEDGER)

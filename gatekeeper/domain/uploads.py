@@ -81,5 +81,6 @@ class Upload:
 
 def part_size(size_bytes: int, usual_bytes: int) -> int:
     """Return how large the parts of a file are: the usual, or what makes 10,000 parts enough."""
-    needed = -(-size_bytes // MOST_PARTS)
-    return max(usual_bytes, -(-needed // _MIB) * _MIB)
+    if size_bytes <= usual_bytes * MOST_PARTS:
+        return usual_bytes
+    return -(-size_bytes // (MOST_PARTS * _MIB)) * _MIB

@@ -156,6 +156,20 @@ class Mailer(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class UploadLimits:
+    """How large uploads may be, how many one person may have at once, and how they are cut.
+
+    `by_address`: parts go to addresses of the store, where it has them.
+    """
+
+    max_file_bytes: int
+    max_open: int
+    max_open_bytes: int
+    part_bytes: int
+    by_address: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Policy:
     """Plain values from the settings that verbs need; units are in the names."""
 
@@ -169,6 +183,7 @@ class Policy:
     address_seconds: int
     max_answer_chars: int
     lfs_threshold_bytes: int
+    uploads: UploadLimits
     public_mail_domains: frozenset[str]
     countries: Mapping[str, str]
     keeps_letters: bool

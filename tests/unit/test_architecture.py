@@ -246,6 +246,7 @@ WRITERS = (
     "ephemeral.py",
     "outbox.py",
     "registrants.py",
+    "uploads.py",
     "replay.py",
     "dump.py",  # into a database without a row
     "migrations/",

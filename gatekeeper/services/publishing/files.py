@@ -72,7 +72,7 @@ def store(
             known = read.ephemeral.publish_mark(mark)
         if known is not None and house.objects.size(known[0]) == known[2] == status.st_size:
             on_progress(Progress(path, status.st_size, status.st_size, skipped=True))
-            return _file(house, path, *known)
+            return file_of(house, path, *known)
         stored = house.objects.put(
             stream,
             status.st_size,
@@ -82,7 +82,7 @@ def store(
         act.ephemeral.keep_publish_mark(
             mark, stored.sha256, stored.git_sha1, stored.size_bytes, ctx.now
         )
-    return _file(house, path, stored.sha256, stored.git_sha1, stored.size_bytes)
+    return file_of(house, path, stored.sha256, stored.git_sha1, stored.size_bytes)
 
 
 def _mark(source: Path, status: os.stat_result) -> str:
@@ -90,7 +90,8 @@ def _mark(source: Path, status: os.stat_result) -> str:
     return hashlib.sha256("\x00".join(map(str, parts)).encode()).hexdigest()
 
 
-def _file(house: House, path: str, sha256: str, git_sha1: str, size_bytes: int) -> File:
+def file_of(house: House, path: str, sha256: str, git_sha1: str, size_bytes: int) -> File:
+    """Make a stored blob a file of a path: of LFS from the size on that the settings say."""
     if size_bytes < house.policy.lfs_threshold_bytes:
         return File(path, size_bytes, sha256, git_sha1, lfs=False)
     return File(path, size_bytes, sha256, git_sha1_of(lfs_pointer(sha256, size_bytes)), lfs=True)

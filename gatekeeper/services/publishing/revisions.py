@@ -94,7 +94,9 @@ def publish(
         act.lock(f"model:{target.namespace}/{target.name}")
         _check_target(act, ctx, target)
         model_id = _record_model(act, ctx, target)
-        revision_id, is_new = _record_revision(act, ctx, model_id, target, manifest)
+        revision_id, is_new = record_revision(
+            act, ctx, model_id, target.branch, target.message, manifest
+        )
         if target.tag:
             _tag(act, model_id, target.tag, revision_id)
     return Published(revision_id, is_new, files)
@@ -231,21 +233,21 @@ def _form(target: Target) -> Content | None:
     return content(write_form(target.form)) if target.form is not None else None
 
 
-def _record_revision(
-    act: Act, ctx: Context, model_id: ModelId, target: Target, manifest: Content
+def record_revision(
+    act: Act, ctx: Context, model_id: ModelId, branch: str, message: str, manifest: Content
 ) -> tuple[RevisionId, bool]:
-    head = act.catalogue.revision(model_id, target.branch)
+    """Record a revision of files that are stored, and move the branch; False when none changed.
+
+    The caller has locked the model, and checked who acts and every file.
+    """
+    head = act.catalogue.revision(model_id, branch)
     if head is not None and head.manifest_sha256 == manifest.sha256:
         return head.id, False
     parent_id = head.id if head is not None else None
     names = f"{model_id}\x00{parent_id}\x00{manifest.sha256}\x00{ctx.event_id()}"
     revision_id = RevisionId(hashlib.sha256(names.encode()).hexdigest()[:40])
-    message = (target.message.strip() or "Publish")[:MAX_MESSAGE_CHARS]
-    act.record(
-        f.RevisionPublished(
-            revision_id, model_id, parent_id, target.branch, manifest, content(message)
-        )
-    )
+    said = content((message.strip() or "Publish")[:MAX_MESSAGE_CHARS])
+    act.record(f.RevisionPublished(revision_id, model_id, parent_id, branch, manifest, said))
     return revision_id, True
 
 

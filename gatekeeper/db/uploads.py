@@ -1,0 +1,144 @@
+"""Uploads that are not published yet: rows that end by themselves. What they hold nobody sees.
+
+Not audited: only the revision that is published from them is a fact (services/publishing).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, delete, func, insert, or_, select, update
+
+from gatekeeper.db import tables as t
+from gatekeeper.db.engine import writes
+from gatekeeper.domain.catalogue import ModelId
+from gatekeeper.domain.people import PersonId
+from gatekeeper.domain.uploads import Staging, Upload, UploadId, UploadState
+
+
+class Uploads:
+    """Reads and writes of uploads over one connection; an expired one is as good as gone."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._c = connection
+
+    def by_id(self, upload_id: str, person_id: PersonId, now: datetime) -> Upload | None:
+        """Return a person's own upload."""
+        c = t.uploads.c
+        return self._one(c.id == upload_id, c.person_id == person_id, c.expires_at > now)
+
+    def at(self, person_id: PersonId, model_id: ModelId, path: str, now: datetime) -> Upload | None:
+        """Return a person's upload for a path of a model."""
+        c = t.uploads.c
+        mine = (c.person_id == person_id, c.model_id == model_id, c.path == path)
+        return self._one(*mine, c.expires_at > now)
+
+    def of(
+        self, person_id: PersonId, now: datetime, model_id: ModelId | None = None
+    ) -> list[Upload]:
+        """Return a person's uploads, all of them or one model's, by path."""
+        c = t.uploads.c
+        mine = [c.person_id == person_id, c.expires_at > now]
+        if model_id is not None:
+            mine.append(c.model_id == model_id)
+        rows = self._c.execute(select(t.uploads).where(*mine).order_by(c.path, c.id))
+        return [_upload(row) for row in rows]
+
+    def total(self, person_id: PersonId, now: datetime) -> tuple[int, int]:
+        """Return how many uploads a person has, and their bytes together."""
+        c = t.uploads.c
+        row = self._c.execute(
+            select(func.count(), func.coalesce(func.sum(c.size_bytes), 0)).where(
+                c.person_id == person_id, c.expires_at > now
+            )
+        ).one()
+        return int(row[0]), int(row[1])
+
+    def active(self, now: datetime) -> frozenset[UploadId]:
+        """Return the ids of all that somebody may still go on with."""
+        c = t.uploads.c
+        rows = self._c.execute(select(c.id).where(c.expires_at > now))
+        return frozenset(UploadId(row.id) for row in rows)
+
+    def expired(self, now: datetime, limit: int = 200) -> list[Upload]:
+        """Return uploads that nobody came back to in time, some of them."""
+        c = t.uploads.c
+        rows = self._c.execute(select(t.uploads).where(c.expires_at <= now).limit(limit))
+        return [_upload(row) for row in rows]
+
+    @writes
+    def add(self, upload: Upload) -> None:
+        """Keep a new upload, in the place of what the person had for this path of the model."""
+        c = t.uploads.c
+        mine = (c.person_id == upload.person_id, c.model_id == upload.model_id)
+        self._c.execute(delete(t.uploads).where(*mine, c.path == upload.path))
+        values = {name: getattr(upload, name) for name in Upload.__slots__ if name != "staging"}
+        values |= {name: getattr(upload.staging, name) for name in Staging.__slots__}
+        self._c.execute(insert(t.uploads).values(**values))
+
+    @writes
+    def keep_until(self, upload_id: UploadId, expires_at: datetime) -> None:
+        """Let an upload live longer."""
+        where = t.uploads.c.id == upload_id
+        self._c.execute(update(t.uploads).where(where).values(expires_at=expires_at))
+
+    @writes
+    def move(
+        self,
+        upload_id: UploadId,
+        old: UploadState,
+        new: UploadState,
+        expires_at: datetime,
+        **found: str,
+    ) -> bool:
+        """Move an upload on, with what was found; False when it is not in the state `old`."""
+        c = t.uploads.c
+        values = {"state": new, "expires_at": expires_at, "leased_until": None, **found}
+        moved = self._c.execute(
+            update(t.uploads).where(c.id == upload_id, c.state == old).values(**values)
+        )
+        return bool(moved.rowcount)
+
+    @writes
+    def claim(self, now: datetime, until: datetime) -> Upload | None:
+        """Take one upload that waits to be verified; nobody else does before `until`."""
+        c = t.uploads.c
+        row = self._c.execute(
+            select(t.uploads)
+            .where(
+                c.state == UploadState.VERIFYING,
+                or_(c.leased_until.is_(None), c.leased_until <= now),
+            )
+            .order_by(c.created_at)
+            .limit(1)
+            .with_for_update(skip_locked=True)
+        ).one_or_none()
+        if row is None:
+            return None
+        self._c.execute(update(t.uploads).where(c.id == row.id).values(leased_until=until))
+        return _upload(row)
+
+    @writes
+    def renew(self, upload_id: UploadId, until: datetime) -> None:
+        """Keep a claimed upload for longer."""
+        where = t.uploads.c.id == upload_id
+        self._c.execute(update(t.uploads).where(where).values(leased_until=until))
+
+    @writes
+    def drop(self, upload_ids: Sequence[UploadId]) -> None:
+        """Forget uploads."""
+        self._c.execute(delete(t.uploads).where(t.uploads.c.id.in_(upload_ids)))
+
+    def _one(self, *where: Any) -> Upload | None:
+        row = self._c.execute(select(t.uploads).where(*where)).one_or_none()
+        return _upload(row) if row is not None else None
+
+
+def _upload(row: Any) -> Upload:
+    staging = Staging(*(getattr(row, name) for name in Staging.__slots__))
+    names = [name for name in Upload.__slots__ if name != "staging"]
+    values = {name: getattr(row, name) for name in names}
+    values["state"] = UploadState(values["state"])
+    return Upload(staging=staging, **values)
