@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from gatekeeper.adapters import disk
-from gatekeeper.adapters.digests import check_upload_id, copy_exactly
+from gatekeeper.adapters.digests import Source, check_upload_id, copy_exactly
 from gatekeeper.domain.catalogue import Stored
 from gatekeeper.domain.errors import NotFound, invalid
 from gatekeeper.domain.uploads import Staging, UploadId
@@ -55,7 +55,7 @@ class LocalStaging:
         """Give no address: a disk has none."""
         staging.size_of(number)
 
-    def receive(self, staging: Staging, number: int, source: BinaryIO) -> None:
+    def receive(self, staging: Staging, number: int, source: Source) -> None:
         """Keep one part; durable on return, and whole or not there at all."""
         size_bytes, folder = staging.size_of(number), self._there(staging)
         with disk.new_file(self._tmp) as (target, path):

@@ -19,6 +19,12 @@ from gatekeeper.domain.uploads import Staging, UploadId
 from gatekeeper.services.tally import Tally
 
 
+class Source(Protocol):
+    """Bytes on their way in: `read` returns b"" at their end and raises where they broke off."""
+
+    def read(self, size: int = -1, /) -> bytes: ...
+
+
 class ByteSource(Protocol):
     """Some bytes of one blob, ready to leave: at most the range asked for.
 
@@ -108,7 +114,7 @@ class StagingArea(Protocol):
         900, from whoever has it, while the upload is open. Raises NotFound for no part of it.
         """
 
-    def receive(self, staging: Staging, number: int, source: BinaryIO) -> None:
+    def receive(self, staging: Staging, number: int, source: Source) -> None:
         """Keep one part; durable on return, and whole or not there at all.
 
         A part that is there already is replaced. Raises NotFound for no part of the upload, Invalid

@@ -14,7 +14,7 @@ from limits.errors import StorageError
 from werkzeug.exceptions import HTTPException, InternalServerError
 
 from gatekeeper.domain.errors import GatekeeperError, Unavailable
-from gatekeeper.web import watch
+from gatekeeper.web import bodies, watch
 from gatekeeper.web.wiring import wiring
 
 log = logging.getLogger("gatekeeper.web")
@@ -49,6 +49,8 @@ def install(app: Flask, answer: ErrorAnswer) -> None:
     @app.before_request
     def name_request() -> None:
         g.request_id = wiring().request_ids.of(request.environ)
+
+    app.before_request(bodies.admit)
 
     @app.after_request
     def protect(response: Response) -> Response:

@@ -21,6 +21,7 @@ from gatekeeper.domain.errors import BadCredentials, GatekeeperError
 from gatekeeper.domain.people import ANONYMOUS, SYSTEM, Actor, ActorKind, Context, Person, PersonId
 from gatekeeper.services import sessions, tokens
 from gatekeeper.services.ports import House
+from gatekeeper.web import bodies
 from gatekeeper.web.wiring import house, new_context, wiring
 
 _WITHOUT_SESSION = ("/static/", "/healthz", "/readyz", "/metrics", "/api/v1/")
@@ -60,7 +61,8 @@ class DatabaseSessions(SessionInterface):
         g.setdefault("request_id", "")
         try:
             # To the end first: a session that is ended while a slow body comes in has ended.
-            request.get_data(parse_form_data=True)
+            if not bodies.may_be_part():  # those are judged again at their end
+                request.get_data(parse_form_data=True)
             row = sessions.find(house(), new_context(SYSTEM), session_id)
         except (GatekeeperError, HTTPException) as error:
             g.session_fault = error  # Flask would answer 500 for it here
@@ -186,6 +188,19 @@ def session_context() -> Context:
         g.page_context = new_context(_session_actor())
     found: Context = g.page_context
     return found
+
+
+def session_now() -> Context:
+    """Return who the session's person is at this moment, not at the request's beginning."""
+    row = sessions.find(house(), new_context(SYSTEM), _session().session_id)
+    is_there = row is not None and row.person_id is not None
+    actor = Actor(ActorKind.PERSON, row.person_id) if row and is_there else ANONYMOUS
+    return new_context(actor)
+
+
+def bearer_now() -> Context:
+    """Return whose the token is at this moment; the body stays unread. Raises: BadCredentials."""
+    return new_context(_bearer() or ANONYMOUS)
 
 
 def _bearer() -> Actor | None:

@@ -52,8 +52,8 @@ def owner(world: World) -> Context:
 def send(world: World, who: Context, upload: Upload, *numbers: int, body: bytes = BODY) -> None:
     """Send some parts."""
     for number in numbers:
-        part = io.BytesIO(body[(number - 1) * PART : number * PART])
-        sending.receive(world.house, lambda: who, upload.id, number, part)
+        part = body[(number - 1) * PART : number * PART]
+        sending.receive(world.house, lambda: who, upload.id, number, (len(part), io.BytesIO(part)))
 
 
 def verify(world: World, later: timedelta = timedelta()) -> bool:
@@ -269,7 +269,7 @@ def test_a_right_that_ends_while_a_body_comes_in_takes_nothing(
             return chunk
 
     with pytest.raises((NotAllowed, Refused)):
-        sending.receive(house, lambda: who["now"], upload.id, 1, Slow(BODY[:PART]))
+        sending.receive(house, lambda: who["now"], upload.id, 1, (PART, Slow(BODY[:PART])))
     assert house.objects.staging.parts(upload.staging) == frozenset()
     for ask in (
         lambda: sending.complete(house, who["now"], upload.id),

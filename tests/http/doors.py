@@ -24,6 +24,7 @@ STOPPERS = TRIAGE | {"compliance"}
 AUDITORS = frozenset({"compliance", "admin"})
 HOLDERS = frozenset({"researcher", "owner"})  # the grant, and the namespace's own people
 INSIDERS = frozenset({"owner", "handler", "approver", "approver2"})  # who know the hidden model
+OWNER = frozenset({"owner"})  # and publishers, who are cast nowhere
 NOBODY: frozenset[str] = frozenset()
 
 
@@ -35,6 +36,7 @@ class Door:
     allowed: frozenset[str]
     json: Mapping[str, Any] | None = None
     form: Mapping[str, str] | None = None
+    raw: bytes | None = None
     # What a passing request may answer; anything below 400 unless the door says otherwise.
     passes: frozenset[int] = field(default_factory=lambda: frozenset(range(200, 400)))
     # Pages of a bearer-only or session-only dialect.
@@ -177,6 +179,29 @@ API: Doors = {
     ),
     ("api.mail.list_dead", "GET"): (api("/mail/dead", frozenset({"admin"})),),
     ("api.mail.retry", "POST"): (api("/mail/retry", frozenset({"admin"}), json={}),),
+    ("api.uploads.begin", "POST"): (
+        api("/uploads", OWNER, json={"model": "{t3}", "path": "new.bin", "size_bytes": 5}),
+        api("/uploads", OWNER, json={"model": "{t5}", "path": "new.bin", "size_bytes": 5}),
+        api("/uploads", OWNER, json={"model": "{hidden}", "path": "new.bin", "size_bytes": 5}),
+    ),
+    ("api.uploads.list_uploads", "GET"): (api("/uploads", OWNER | {"admin"}),),  # their own
+    ("api.uploads.show_upload", "GET"): (
+        api("/uploads/{upload}", OWNER),
+        api("/uploads/upl_000000000000000000000000", NOBODY),
+    ),
+    ("api.uploads.send_part", "PUT"): (
+        api("/uploads/{upload}/parts/1", OWNER, raw=b"bytes"),
+        api("/uploads/{upload}/parts/2", NOBODY, raw=b"bytes"),
+    ),
+    ("api.uploads.complete", "POST"): (
+        api("/uploads/{upload}/complete", OWNER, json={}, passes=MET),
+    ),
+    ("api.uploads.give_up", "DELETE"): (api("/uploads/{upload}", OWNER),),
+    ("api.uploads.publish", "POST"): (
+        api("/models/{t3}/revisions", OWNER, json={"base": "{revision}", "removes": ["none"]},
+            passes=MET),
+        api("/models/{hidden}/revisions", OWNER, json={"base": None}, passes=MET),
+    ),
     ("api.audit.list_entries", "GET"): (
         api("/audit/entries", SIGNED_IN),
     ),

@@ -20,6 +20,8 @@ from werkzeug.test import TestResponse
 from gatekeeper.domain.people import OPERATOR
 from gatekeeper.services import audit, downloads, sessions
 from gatekeeper.services.applications import reading
+from gatekeeper.services.uploads import sending
+from gatekeeper.services.uploads.sending import Wanted
 from tests import builders
 from tests.builders import WEIGHTS, World
 from tests.cast import context
@@ -64,6 +66,9 @@ def stage(world: World, app: Flask) -> Stage:
     assert revision is not None
     link = downloads.issue_link(house, context(cast.researcher.actor), world.ref("T3"))
     terms = builders.signing(house, cast.applicant, builders.RESEARCH).sha256
+    upload = sending.begin(
+        house, context(cast.owner.actor), world.name("T3"), Wanted("up.bin", 5)
+    ).upload
     models = {key.lower(): model.full_name for key, model in world.models.items()}
     values = {
         **models,
@@ -75,6 +80,7 @@ def stage(world: World, app: Flask) -> Stage:
         "receipt": receipt.id,
         "revision": revision.id,
         "terms": terms,
+        "upload": upload.id,
         "token": cast.researcher.token_id,
         "weights": WEIGHTS,
     }
@@ -94,7 +100,10 @@ def knock(stage: Stage, door: Door, method: str, who: str) -> TestResponse:
         token = enter(stage, client, who)
         if method == "POST":
             form = {**(form or {}), "csrf_token": token}
-    answer = client.open(path, method=method, headers=headers, json=body, data=form)
+        elif method == "PUT":
+            headers = {"X-CSRFToken": token}
+    sent = door.raw if door.raw is not None else form
+    answer = client.open(path, method=method, headers=headers, json=body, data=sent)
     answer.get_data()  # read to the end, as a client does, so that a download gives its place back
     answer.close()
     return answer

@@ -25,10 +25,13 @@ from gatekeeper.domain.applications import ApplicationState
 from gatekeeper.domain.catalogue import AgreementId, Model, Visibility
 from gatekeeper.domain.grants import EndReason, GrantCommand
 from gatekeeper.domain.people import Role, Scope
+from gatekeeper.domain.uploads import UploadId
 from gatekeeper.services import agreements, downloads, grants, members, sessions, tokens
 from gatekeeper.services.applications import decisions, drafts, reading
 from gatekeeper.services.applications.conditions import MAX_MODELS
 from gatekeeper.services.applications.drafts import Typed
+from gatekeeper.services.uploads import sending
+from gatekeeper.services.uploads.sending import Wanted
 from tests import builders
 from tests.builders import COMMUNITY, FORM, RESEARCH, World
 from tests.cast import NAMESPACE, Member, context, hire_one
@@ -107,6 +110,8 @@ DOORS: Mapping[str, Sequence[tuple[str, str]]] = {
     "api.audit.list_entries": (
         ("compliance", f"{_V1}/audit/entries"), ("researcher", f"{_V1}/audit/entries"),
     ),
+    "api.uploads.list_uploads": (("owner", f"{_V1}/uploads"),),
+    "api.uploads.show_upload": (("owner", _V1 + "/uploads/{upload}"),),
     "api.mail.list_dead": (("admin", f"{_V1}/mail/dead"),),
     "hub.list_models": (
         ("", "/api/models"), ("researcher", "/api/models"), ("owner", "/api/models?full=true"),
@@ -161,6 +166,7 @@ class Growing:
             self.apply(n)
             self.discuss(n)
             builders.give_up_mail(self.world.house, [self.world.cast.owner.id])
+            self.upload(n)
 
     def hire(self, n: int, lab: str) -> None:
         """Give roles in another namespace, a token, a session, and a colleague."""
@@ -216,6 +222,12 @@ class Growing:
             ctx = context(colleague.actor)
             decisions.post_message(house, ctx, case, f"Note {n}", internal=internal)
 
+    def upload(self, n: int) -> UploadId:
+        """Begin an upload, for the model everybody looks at."""
+        house, owner = self.world.house, context(self.world.cast.owner.actor)
+        wanted = Wanted(f"part-{n}.bin", 9)
+        return sending.begin(house, owner, self.world.name("T3"), wanted).upload.id
+
     def case(self, lead: Member, state: ApplicationState) -> Any:
         """Return a person's first case in a state."""
         mine = reading.mine(self.world.house, context(lead.actor)).applications
@@ -245,6 +257,7 @@ class Growing:
             "link": link.path,
             "stopped": self.stopped.full_name,
             "drafted": self.drafted[-1].full_name,
+            "upload": self.upload(0),
         }
 
     def measure(self) -> Counts:

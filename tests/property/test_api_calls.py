@@ -22,6 +22,8 @@ from gatekeeper.app import create_app, read_keys
 from gatekeeper.domain.errors import BadCredentials
 from gatekeeper.domain.people import Scope
 from gatekeeper.services import tokens
+from gatekeeper.services.uploads import sending
+from gatekeeper.services.uploads.sending import Wanted
 from tests.builders import WEIGHTS, World
 from tests.cast import Member, context
 from tests.conftest import Copy
@@ -66,6 +68,8 @@ def known(world: World) -> dict[str, list[Any]]:
     with world.house.db.reading() as read:
         cases = read.applications.of_lead(world.cast.pending.id)
         grants = read.grants.of_person(world.cast.researcher.id)
+    owner = context(world.cast.owner.actor)
+    upload = sending.begin(world.house, owner, world.name("T3"), Wanted("up.bin", 5)).upload
     return {
         "path.owner": ["northfield"],
         "path.name": ["lyra", *(model.name for model in world.models.values())],
@@ -73,6 +77,8 @@ def known(world: World) -> dict[str, list[Any]]:
         "path.agreement_id": ["research-use", "community-use"],
         "path.application_id": [case.id for case in cases],
         "path.grant_id": [grant.id for grant in grants],
+        "path.upload_id": [upload.id],
+        "path.number": [1],
         "path.token_id": [world.cast.researcher.token_id],
         "query.model": [model.full_name for model in world.models.values()],
         "query.person": ["me", world.cast.researcher.username],

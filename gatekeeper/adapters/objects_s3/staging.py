@@ -18,7 +18,7 @@ from typing import Any, BinaryIO, Protocol
 
 from botocore.exceptions import ClientError
 
-from gatekeeper.adapters.digests import check_announced, copy_exactly, copy_hashed
+from gatekeeper.adapters.digests import Source, check_announced, copy_exactly, copy_hashed
 from gatekeeper.adapters.objects_s3.client import Clients, again, asking, code_of, moment
 from gatekeeper.adapters.objects_s3.keys import STAGING, blob_key, last_step, staging_key
 from gatekeeper.adapters.objects_s3.slices import S3Slice
@@ -74,7 +74,7 @@ class S3Staging:
         }
         return self._clients.sign("upload_part", asked, seconds)
 
-    def receive(self, staging: Staging, number: int, source: BinaryIO) -> None:
+    def receive(self, staging: Staging, number: int, source: Source) -> None:
         """Keep one part; it is spooled here first, so that only a whole one goes to the store."""
         size_bytes = staging.size_of(number)
         with spooled(self._spool) as (file, keep):

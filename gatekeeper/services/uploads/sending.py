@@ -49,10 +49,10 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """An upload, the `owner/name` it is for, and the parts that have not come while it is open."""
+    """An upload, the model it is for, and the parts that have not come while it is open."""
 
     upload: Upload
-    model: str
+    model: Model
     missing: Sequence[int] = ()
 
 
@@ -96,7 +96,7 @@ def begin(house: House, ctx: Context, model: tuple[str, str], wanted: Wanted) ->
         raise
     if replaced is not None:
         forget_parts(house, replaced)
-    return Standing(upload, found.full_name, tuple(range(1, staging.parts + 1)))
+    return Standing(upload, found, tuple(range(1, staging.parts + 1)))
 
 
 def _keep(
@@ -168,7 +168,7 @@ def look(house: House, ctx: Context, upload_id: str) -> Standing:
         upload, model = _mine(read, ctx, upload_id)
     _touch(house, ctx, upload)
     missing = _missing(house, upload) if upload.state is UploadState.OPEN else ()
-    return Standing(upload, model.full_name, missing)
+    return Standing(upload, model, missing)
 
 
 def mine(house: House, ctx: Context) -> list[Standing]:
@@ -177,7 +177,7 @@ def mine(house: House, ctx: Context) -> list[Standing]:
     with house.db.reading() as read:
         uploads = read.uploads.of(current(read, ctx).id, ctx.now)
         models = read.catalogue.models_by_id({upload.model_id for upload in uploads})
-    return [Standing(u, models[u.model_id].full_name) for u in uploads if u.model_id in models]
+    return [Standing(u, models[u.model_id]) for u in uploads if u.model_id in models]
 
 
 def address(house: House, upload: Upload, number: int) -> str | None:
@@ -198,18 +198,28 @@ def store_origin(house: House) -> str | None:
 
 
 def receive(
-    house: House, who: Callable[[], Context], upload_id: str, number: int, body: BinaryIO
-) -> None:
-    """Keep one part that comes through this server; durable on return.
+    house: House,
+    who: Callable[[], Context],
+    upload_id: str,
+    number: int,
+    body: tuple[int, BinaryIO],
+) -> int:
+    """Keep one part that comes through this server; durable on return. Return its bytes.
 
-    `who` says who sends it, before the body and again after it: a session, a token, a role or an
-    upload that ended while a slow body came in takes nothing. Raises: NotFound, NotAllowed,
-    Refused, Invalid (another length), Conflict when the upload is not open any more.
+    `body` is its length, which is judged before it is read, and the bytes. `who` says who sends it,
+    before the body and again after it: a session, a token, a role or an upload that ended while a
+    slow body came in takes nothing. Raises: NotFound, NotAllowed, Refused, Invalid (another
+    length), Conflict when the upload is not open any more.
     """
-    ctx, upload = who(), _open(house, who(), upload_id)
-    judged = _Judged(body, lambda: _open(house, who(), upload_id))
-    house.objects.staging.receive(upload.staging, number, judged)  # type: ignore[arg-type]
+    ctx = who()
+    upload = _open(house, ctx, upload_id)
+    size_bytes, (length, stream) = upload.staging.size_of(number), body
+    if length != size_bytes:
+        raise invalid("part", f"part {number} has {size_bytes} bytes, and {length} were sent")
+    judged = _Judged(stream, lambda: _open(house, who(), upload_id))
+    house.objects.staging.receive(upload.staging, number, judged)
     _touch(house, ctx, upload)
+    return size_bytes
 
 
 class _Judged:
@@ -242,7 +252,7 @@ def complete(house: House, ctx: Context, upload_id: str) -> Standing:
         upload, model = _mine(act, ctx, upload_id)
         until = ctx.now + DONE_FOR
         act.uploads.move(upload.id, UploadState.OPEN, UploadState.VERIFYING, until)
-        return Standing(_mine(act, ctx, upload_id)[0], model.full_name)
+        return Standing(_mine(act, ctx, upload_id)[0], model)
 
 
 def give_up(house: House, ctx: Context, upload_id: str) -> Standing:
@@ -251,7 +261,7 @@ def give_up(house: House, ctx: Context, upload_id: str) -> Standing:
         upload, model = _mine(act, ctx, upload_id)
         act.uploads.drop([upload.id])
     forget_parts(house, upload)
-    return Standing(upload, model.full_name)
+    return Standing(upload, model)
 
 
 def _publisher(read: Readers, ctx: Context, model: tuple[str, str]) -> tuple[Person, Model]:

@@ -19,6 +19,7 @@ from gatekeeper.web.api.once import Done, once
 from gatekeeper.web.api.wire.bodies import NoBody
 from gatekeeper.web.api.wire.queries import NoQuery
 from gatekeeper.web.api.wire.shapes import Answer, Body, Query
+from gatekeeper.web.identity import bearer_now
 
 F = TypeVar("F", bound=Callable[..., Any])
 Repeat = Callable[[str], str]
@@ -29,7 +30,8 @@ class Call:
     """Where a call is, what it takes and what it answers.
 
     `scope` is the narrowest a token may have, None where anybody may call; `statuses` are of what
-    succeeds, the usual one first; `fails` are those of problems that not every call has.
+    succeeds, the usual one first; `fails` are those of problems that not every call has. A raw call
+    takes bytes in the place of JSON.
     """
 
     method: str
@@ -41,6 +43,7 @@ class Call:
     asks: type[Query]
     sends: type[Body] | None
     tells: type[Answer]
+    is_raw: bool = False
 
 
 class Noun:
@@ -61,6 +64,18 @@ class Noun:
     def patch(self, rule: str, *, scope: Scope, fails: tuple[int, ...] = ()) -> Callable[[F], F]:
         """Put up a call that changes a part, and may be repeated as it is."""
         return self._put_up("PATCH", rule, scope, (200,), fails)
+
+    def put(self, rule: str, *, scope: Scope, fails: tuple[int, ...] = ()) -> Callable[[F], F]:
+        """Put up a call that takes raw bytes, and may be repeated as it is.
+
+        Its function is given how to ask who calls, in the place of who does: the bytes may take
+        long, and it asks again after them (identity.bearer_now).
+        """
+        return self._put_up("PUT", rule, scope, (200,), fails)
+
+    def delete(self, rule: str, *, scope: Scope, fails: tuple[int, ...] = ()) -> Callable[[F], F]:
+        """Put up a call that takes something away; a body would mean nothing."""
+        return self._put_up("DELETE", rule, scope, (200,), fails)
 
     def post(
         self,
@@ -87,6 +102,7 @@ class Noun:
             call = _read(method, rule, act, scope, statuses, fails)
             name = act.__name__
             view = _act_once(call, repeat) if method == "POST" else _answer(call)
+            view = _take(call) if call.is_raw else view
             self.blueprint.add_url_rule(rule, name, view, methods=[method])
             self.calls[f"{self.name}.{name}"] = call
             return act
@@ -112,8 +128,9 @@ def _read(
         statuses=statuses,
         fails=fails,
         asks=hints.get("asked", NoQuery),
-        sends=hints.get("sent", NoBody) if method != "GET" else None,
+        sends=hints.get("sent", NoBody) if method in {"POST", "PATCH"} else None,
         tells=get_args(told)[0] if get_origin(told) is Done else told,
+        is_raw=method == "PUT",
     )
 
 
@@ -121,6 +138,13 @@ def _answer(call: Call) -> Callable[..., Response]:
     def view(**address: str) -> Response:
         ctx = exchange.caller() if call.scope is None else exchange.person_calling()
         return exchange.say(call.act(ctx, **address, **_came_in(call)))
+
+    return view
+
+
+def _take(call: Call) -> Callable[..., Response]:
+    def view(**address: str) -> Response:
+        return exchange.say(call.act(bearer_now, **address, **_came_in(call)))
 
     return view
 

@@ -45,8 +45,9 @@ _PROBLEMS: Mapping[int, str] = {
     409: "`conflict`, with `state` and `version` as they are now; `terms_outdated`, with the "
     "`sha256` of the text in force.",
     410: "`model_withdrawn`: it was here and is not any more.",
+    411: "`bad_request`: say `Content-Length`.",
     413: "`too_large`.",
-    415: "`bad_request`: send `Content-Type: application/json`.",
+    415: "`bad_request`: send `Content-Type: application/json`, or raw bytes where they are asked.",
     422: "`invalid`: `errors` name each field of the body or the query that is not right.",
     429: "`rate_limited`: wait as long as Retry-After says.",
     503: "`busy` or `unavailable`: nothing was granted; wait as long as Retry-After says.",
@@ -54,6 +55,7 @@ _PROBLEMS: Mapping[int, str] = {
 _ALWAYS = frozenset({401, 422, 429, 503})
 _WITH_BODY = frozenset({400, 413, 415})
 _OF_POST = frozenset({400, 409})
+_OF_RAW = frozenset({400, 409, 411, 415})
 _HEADERS: Mapping[str, tuple[str, Json]] = {
     "X-Request-Id": (
         "Names this call in the logs; send your own to choose it.",
@@ -79,6 +81,8 @@ _PARTS: Mapping[str, tuple[str, str]] = {
     "grant_id": ("The grant's id.", ""),
     "session_id": ("The session's id.", ""),
     "token_id": ("The token's id.", ""),
+    "upload_id": ("The upload's id.", ""),
+    "number": ("The part's number, counted from 1.", ""),
 }
 _PLACEHOLDER = re.compile(r"<(?:[^<>:]+:)?([^<>]+)>")
 
@@ -152,13 +156,18 @@ def _operation(noun: Noun, name: str, call: Call) -> Json:
             "required": needed,
             "content": {"application/json": {"schema": schema}},
         }
+    if call.is_raw:
+        raw = {"schema": {"type": "string", "format": "binary"}}
+        found["requestBody"] = {"required": True, "content": {"application/octet-stream": raw}}
     return found
 
 
 def _parameters(call: Call) -> Iterator[Json]:
     for name in _PLACEHOLDER.findall(call.rule):
         words, example = _PARTS[name]
-        schema = {"type": "string", "minLength": 1}
+        schema: Json = {"type": "string", "minLength": 1}
+        if f"<int:{name}>" in call.rule:
+            schema = {"type": "integer", "minimum": 1}
         found = {"name": name, "in": "path", "required": True, "description": words}
         yield found | {"schema": schema} | ({"example": example} if example else {})
     yield from _asked(call.asks)
@@ -210,6 +219,8 @@ def _fails(call: Call) -> list[int]:
         found |= _WITH_BODY
     if call.method == "POST":
         found |= _OF_POST
+    if call.is_raw:
+        found |= _OF_RAW
     return sorted(found)
 
 

@@ -29,6 +29,7 @@ from gatekeeper.web.api import (
     routes_links,
     routes_mail,
     routes_me,
+    routes_uploads,
 )
 from gatekeeper.web.wiring import new_context
 
@@ -39,6 +40,7 @@ NOUNS = (
     routes_applications.noun,
     routes_grants.noun,
     routes_links.noun,
+    routes_uploads.noun,
     routes_audit.noun,
     routes_mail.noun,
     routes_document.noun,

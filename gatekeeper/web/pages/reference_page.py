@@ -15,6 +15,7 @@ from gatekeeper.web.pages.markdown import markdown
 
 Document = Mapping[str, Any]
 PREFIX = "/api/v1"
+RAW = "application/octet-stream"
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,11 +132,10 @@ def _parts(document: Document, operation: Mapping[str, Any]) -> Iterator[Part]:
 
 
 def _body(document: Document, operation: Mapping[str, Any]) -> Mapping[str, Any]:
-    if "requestBody" not in operation:
+    kinds = operation.get("requestBody", {}).get("content", {})
+    if "application/json" not in kinds:
         return {}
-    found: Mapping[str, Any] = _at(
-        document, operation["requestBody"]["content"]["application/json"]["schema"]
-    )
+    found: Mapping[str, Any] = _at(document, kinds["application/json"]["schema"])
     return found
 
 
@@ -150,6 +150,9 @@ def _curl(document: Document, path: str, method: str, operation: Mapping[str, An
     if examples := _body(document, operation).get("examples"):  # -d makes a POST
         words.append('\\\n  -H "Content-Type: application/json"')
         words.append(f"\\\n  -d {shlex.quote(json.dumps(examples[0], ensure_ascii=False))}")
+    elif RAW in operation.get("requestBody", {}).get("content", {}):
+        words.append(f'\\\n  -H "Content-Type: {RAW}"')
+        words.append("\\\n  --data-binary @part")
     return " ".join(words)
 
 
