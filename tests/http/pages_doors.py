@@ -174,6 +174,38 @@ OWN: Doors = {
     ),
 }
 
+_FILES = "/own/northfield/lyra/lyra-t3/files"
+_UPLOAD = _FILES + "/uploads/{upload}"
+_HIDDEN_FILES = "/own/northfield/lyra/lyra-hidden/files"
+
+UPLOADS: Doors = {
+    ("uploads.show", "GET"): (
+        page(_FILES, _OWNER),
+        page(_HIDDEN_FILES, _OWNER),
+        page("/own/northfield/none/lyra-t3/files", NOBODY),
+        page("/own/northfield/lyra/none/files", NOBODY),
+    ),
+    ("uploads.send_small", "POST"): (page(_FILES, _OWNER, form={"folder": "x"}, passes=MET),),
+    ("uploads.begin", "POST"): (
+        page(f"{_FILES}/uploads", _OWNER, form={"path": "a.bin", "size_bytes": "5"}),
+        page(f"{_HIDDEN_FILES}/uploads", _OWNER, form={"path": "a.bin", "size_bytes": "5"}),
+    ),
+    ("uploads.look", "GET"): (
+        page(_UPLOAD, _OWNER),
+        page("/own/northfield/lyra/lyra-t2/files/uploads/{upload}", NOBODY),  # of another model
+    ),
+    ("uploads.send_part", "PUT"): (
+        page(f"{_UPLOAD}/parts/1", _OWNER, raw=b"bytes"),
+        page(f"{_UPLOAD}/parts/2", NOBODY, raw=b"bytes"),
+    ),
+    ("uploads.complete", "POST"): (page(f"{_UPLOAD}/complete", _OWNER, passes=MET),),
+    ("uploads.give_up", "POST"): (page(f"{_UPLOAD}/give-up", _OWNER),),
+    ("uploads.publish", "POST"): (
+        page(f"{_FILES}/publish", _OWNER, passes=MET),
+        page(f"{_HIDDEN_FILES}/publish", _OWNER, passes=MET),
+    ),
+}
+
 PAGES: Doors = {
     ("reference.index", "GET"): (page("/docs/api", EVERYBODY),),
     ("reference.shapes", "GET"): (page("/docs/api/shapes", EVERYBODY),),
@@ -221,5 +253,6 @@ PAGES: Doors = {
     **ACCESS,
     **APPLY,
     **OWN,
+    **UPLOADS,
     **REVIEW,
 }

@@ -184,6 +184,7 @@ def test_a_hidden_model_is_answered_exactly_as_a_missing_one(stage: Stage) -> No
         "/northfield/{}",
         "/apply/northfield/{}",
         "/access/northfield/{}",
+        "/own/northfield/lyra/{}/files",
     ]
     hidden = stage.world.models["hidden"].name
     missing = hidden.replace("hidden", "missin")

@@ -67,6 +67,8 @@ DOORS: Mapping[str, Sequence[tuple[str, str]]] = {
     "apply.receipt": (("researcher", "/agreements/research-use/receipts/{receipt}"),),
     "own.show": (("owner", "/own/northfield/lyra"),),
     "own.show_form": (("owner", "/own/northfield/lyra/lyra-t3/form"),),
+    "uploads.show": (("owner", "/own/northfield/lyra/lyra-t3/files"),),
+    "uploads.look": (("owner", "/own/northfield/lyra/lyra-t3/files/uploads/{upload}"),),
     "review.index": (
         ("handler", "/review"), ("compliance", "/review"), ("approver", "/review?view=mine"),
     ),

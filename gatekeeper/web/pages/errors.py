@@ -6,6 +6,7 @@ Not here: forms that keep what was typed (each page answers its own Invalid and 
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -84,7 +85,19 @@ def answer(error: Exception) -> Response:
         return Response(text, said.status, said.headers, content_type="text/plain; charset=utf-8")
 
 
+def _wants_json() -> bool:
+    """Say whether a script of a page asks, not a person who looks at the answer."""
+    return request.accept_mimetypes.best == "application/json"
+
+
 def _page(said: Said, error: Exception) -> Response:
+    if _wants_json():
+        told = {"code": said.code, "title": said.title, "text": said.text}
+        if isinstance(error, e.Busy):  # what is down or full, for whoever waits for it
+            told["detail"] = f"{str(error)[:1].upper()}{str(error)[1:]}."
+        return Response(
+            json.dumps(told), said.status, said.headers, content_type="application/json"
+        )
     if isinstance(error, e.Busy):
         g.viewer = None  # what is down must not be asked once more
     body = render_template(
@@ -111,6 +124,7 @@ def _asks_to_sign_in(error: Exception) -> bool:
         and error.reason is Reason.NO_ACCOUNT
         and request.method == "GET"
         and request.blueprint != "files"
+        and not _wants_json()
     )
 
 
@@ -145,7 +159,8 @@ def _said(error: Exception) -> Said:  # noqa: C901  the one table of this dialec
         case e.BadLink():
             return _bad_link(error)
         case e.TooLarge():
-            return Said(413, *_HTTP[413], [_HOME])
+            text = f"{str(error)[:1].upper()}{str(error)[1:]}."
+            return Said(413, "too_large", "This is too large", text, [_HOME])
         case e.Busy():
             return _busy(error)
         case HTTPException():

@@ -31,7 +31,7 @@ _NOTICE = "notice"
 _AUDITORS = frozenset({SiteRole.COMPLIANCE, SiteRole.ADMIN})
 # One "/", then no second one, no backslash and no control character: a path of this site.
 _OWN_PATH = re.compile(r"/(?![/\\])[^\\\x00-\x20\x7f]{0,2000}")
-_NAV = {"catalogue": "releases", "own": "releases", "apply": "applications"}
+_NAV = {"catalogue": "releases", "own": "releases", "uploads": "releases", "apply": "applications"}
 
 
 @dataclass(frozen=True, slots=True)

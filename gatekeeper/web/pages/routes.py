@@ -18,6 +18,7 @@ from gatekeeper.web.pages import (
     own,
     reference,
     review,
+    uploads,
 )
 
 BLUEPRINTS = (
@@ -26,6 +27,7 @@ BLUEPRINTS = (
     apply.blueprint,
     account.blueprint,
     own.blueprint,
+    uploads.blueprint,
     review.blueprint,
     audit.blueprint,
     reference.blueprint,
