@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from gatekeeper.db.unit_of_work import Readers
+from gatekeeper.db.readers import Readers
 from gatekeeper.domain.catalogue import File, Model, Revision, RevisionId
 from gatekeeper.domain.errors import Conflict, NotFound, Unavailable, invalid
 from gatekeeper.domain.people import Context

@@ -15,7 +15,7 @@ from datetime import timedelta
 from typing import BinaryIO
 from urllib.parse import urlsplit
 
-from gatekeeper.db.unit_of_work import Readers
+from gatekeeper.db.readers import Readers
 from gatekeeper.domain.catalogue import Model, check_path
 from gatekeeper.domain.errors import Conflict, NotFound, TooLarge, invalid
 from gatekeeper.domain.people import Context, Person, Scope
