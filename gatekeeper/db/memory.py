@@ -8,21 +8,24 @@ Records of what was served do not raise it: they bear on no verdict.
 
 from __future__ import annotations
 
-import threading
+import sqlite3
 from collections.abc import Callable, Hashable
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection
 
 from gatekeeper.db.readers import Readers
 from gatekeeper.db.statements import tell
+from gatekeeper.domain.errors import Unavailable
 
 T = TypeVar("T")
 Snapshot = Callable[[], AbstractContextManager[Readers]]
 
 MOST = 8192  # values, of some KiB at most
 TRIES = 3
+KEPT = 32  # connections, for as many threads at once
+ASK = "SELECT number FROM generation"
 
 _MISSING: Any = object()
 
@@ -31,7 +34,7 @@ def generation(connection: Connection) -> int | None:
     """Return the number of the state that this connection sees; None where it is not counted."""
     if connection.dialect.name != "sqlite":
         return None
-    row = tell(connection, "SELECT number FROM generation").fetchone()
+    row = tell(connection, ASK).fetchone()
     return int(row[0]) if row is not None else None
 
 
@@ -80,11 +83,12 @@ class Recall:
 class Memory:
     """What this process read of the newest generation it saw; safe from several threads."""
 
-    def __init__(self, engine: Engine, open_: Snapshot) -> None:
-        self._engine = engine
+    def __init__(self, path: str, open_: Snapshot) -> None:
+        self._path = path
         self._open = open_
-        self._lock = threading.Lock()
-        self._watch: Connection | None = None
+        # Connections that only ask the number. Each thread takes one or makes one, and waits for
+        # nobody: whoever held a lock would hold it until the interpreter's own comes back to it.
+        self._idle: list[sqlite3.Connection] = []
         self._newest: tuple[int | None, dict[Hashable, Any]] = (None, {})
 
     def recall(self, find: Callable[[Recall], T]) -> T:
@@ -101,9 +105,9 @@ class Memory:
             return find(every(read))
 
     def close(self) -> None:
-        """Let go of the connection."""
-        with self._lock:
-            self._let_go()
+        """Let go of the connections."""
+        while self._idle:
+            self._idle.pop().close()
 
     def _remembered(self) -> tuple[int | None, dict[Hashable, Any]]:
         number, newest = self._ask(), self._newest
@@ -113,20 +117,26 @@ class Memory:
         return newest
 
     def _ask(self) -> int | None:
-        with self._lock:
-            try:
-                if self._watch is None:
-                    self._watch = self._engine.connect()
-                return generation(self._watch)
-            except BaseException:
-                self._let_go()
-                raise
+        try:
+            watch = self._idle.pop() if self._idle else self._connect()
+        except IndexError:  # another thread was faster
+            watch = self._connect()
+        try:
+            row = watch.execute(ASK).fetchone()
+        except sqlite3.Error as error:
+            watch.close()
+            raise Unavailable("the database is not available; nothing was changed") from error
+        if len(self._idle) < KEPT:
+            self._idle.append(watch)
+        else:
+            watch.close()
+        return row[0] if row is not None else None
 
-    def _let_go(self) -> None:
-        if self._watch is not None:
-            self._watch.invalidate()
-            self._watch.close()
-            self._watch = None
+    def _connect(self) -> sqlite3.Connection:
+        try:
+            return sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
+        except sqlite3.Error as error:
+            raise Unavailable("the database cannot be opened") from error
 
 
 def every(read: Readers) -> Recall:

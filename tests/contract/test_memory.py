@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from sqlalchemy import event
 
-from gatekeeper.db.memory import Recall
+from gatekeeper.db.memory import Memory, Recall
 from gatekeeper.db.readers import Readers
 from gatekeeper.db.tables import PROJECTIONS
 from gatekeeper.domain.access import Refused
@@ -123,18 +123,33 @@ def test_a_link_stops_with_its_grant_between_two_requests(world: World) -> None:
         downloads.redeem(house, context(ANONYMOUS), token, serves=True)
 
 
-def test_a_file_asked_for_again_asks_the_database_one_thing(world: World) -> None:
+def test_a_file_asked_for_again_asks_the_database_one_thing(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     ctx, ref = context(world.cast.researcher.actor), world.ref("T3")
     downloads.request_file(world.house, ctx, ref)
     seen: list[str] = []
+    ask = Memory._ask
 
     def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
         seen.append(statement)
 
+    def noting(memory: Memory) -> int | None:
+        seen.append("the number")
+        return ask(memory)
+
+    monkeypatch.setattr(Memory, "_ask", noting)
     event.listen(world.house.db.engine, "before_cursor_execute", note)
     downloads.request_file(world.house, ctx, ref)
     event.remove(world.house.db.engine, "before_cursor_execute", note)
-    assert seen == ["SELECT number FROM generation"]
+    assert seen == ["the number"]
+
+
+def test_threads_that_ask_at_once_each_see_the_newest_state(bare_house: House) -> None:
+    record(bare_house)
+    with ThreadPoolExecutor(64) as pool:
+        found = list(pool.map(lambda _: ask(bare_house, Counting()), range(640)))
+    assert all(found)
 
 
 def test_every_reader_is_asked_on_postgres(any_bare_house: House) -> None:
