@@ -83,8 +83,9 @@ class Recall:
 class Memory:
     """What this process read of the newest generation it saw; safe from several threads."""
 
-    def __init__(self, path: str, open_: Snapshot) -> None:
+    def __init__(self, path: str, busy_seconds: float, open_: Snapshot) -> None:
         self._path = path
+        self._busy_seconds = busy_seconds
         self._open = open_
         # Connections that only ask the number. Each thread takes one or makes one, and waits for
         # nobody: whoever held a lock would hold it until the interpreter's own comes back to it.
@@ -134,7 +135,12 @@ class Memory:
 
     def _connect(self) -> sqlite3.Connection:
         try:
-            return sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
+            return sqlite3.connect(
+                self._path,
+                timeout=self._busy_seconds,
+                isolation_level=None,
+                check_same_thread=False,
+            )
         except sqlite3.Error as error:
             raise Unavailable("the database cannot be opened") from error
 

@@ -80,8 +80,11 @@ class Database:
         self.entry_key = entry_key
         self._tiers = tiers
         self._batcher = Batcher(engine, busy_seconds) if engine.dialect.name == "sqlite" else None
-        path = engine.url.database or ""
-        self._memory = Memory(path, self.reading) if self._batcher is not None else None
+        self._memory = (
+            Memory(engine.url.database or "", busy_seconds, self.reading)
+            if self._batcher is not None
+            else None
+        )
         self.durable = Durable()
         # SQLite's transactions are snapshots; Postgres must be asked, or each statement sees news.
         self._snapshots = engine if self._batcher is not None else _snapshots_of(engine)
