@@ -1,4 +1,7 @@
-"""kill -9 exactly between handing a letter over and noting it: nothing is lost, one comes twice."""
+"""kill -9 of a sender, between handing over and noting and anywhere: what is owed comes.
+
+Nothing is lost; what was being handed over comes twice, under one id.
+"""
 
 from __future__ import annotations
 
@@ -15,14 +18,18 @@ from sqlalchemy import select
 
 from gatekeeper.adapters.mail_smtp import Security, SmtpMail, SmtpServer
 from gatekeeper.db import tables as t
+from gatekeeper.domain.grants import EndReason, GrantCommand
 from gatekeeper.domain.notices import Letter, NoticeKind
 from gatekeeper.domain.people import SYSTEM
-from gatekeeper.services import outbox
+from gatekeeper.services import grants, outbox
 from gatekeeper.services.ports import House
+from tests import builders
+from tests.builders import World
 from tests.cast import context
 from tests.conftest import Site
 from tests.contract.test_mail_smtp import Office, office
-from tests.fault.test_kill import SERVER
+from tests.fault.test_kill import CHANCE, SERVER, check, say
+from tests.rooms import depth
 
 __all__ = ["office"]
 
@@ -82,6 +89,62 @@ def test_a_letter_that_was_handed_over_and_not_noted_comes_twice_under_one_id(
     assert set(came) == {f"<{event_id}.{number}@lab.example>" for event_id, number in owed}
     assert sorted(came.values(), reverse=True)[: len(LETTERS_BEFORE)] == [2] * len(LETTERS_BEFORE)
     assert came.total() == len(owed) + len(LETTERS_BEFORE)
+
+
+def send_until_killed(site: Site, port: int) -> None:
+    """Send what is owed again and again."""
+    house = replace(site.open(), mail=mailer(port))
+    while True:
+        outbox.deliver(house, context(SYSTEM))
+
+
+def owe(world: World) -> None:
+    """Owe some mails: an application comes, is approved, and its grant is taken back."""
+    house, cast = world.house, world.cast
+    case = builders.apply_for(house, cast.applicant, world.models["T3"])
+    builders.decide(house, cast.approver, case.id)
+    with house.db.reading() as read:
+        (grant,) = read.grants.of_application(case.id)
+    ctx = context(cast.approver.actor)
+    grants.change(house, ctx, grant.id, GrantCommand.REVOKE, EndReason.ERROR)
+
+
+@pytest.mark.parametrize("database", ["sqlite", "postgres_s3"])
+def test_every_letter_owed_comes_and_none_more_often_than_its_sender_was_killed(
+    office: Office,
+    database: str,
+    request: pytest.FixtureRequest,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    copy: Callable[..., Any] = request.getfixturevalue(f"{database}_copy")
+    site, unopened = copy(True)
+    world = replace(unopened, house=site.open())
+    house, seen = world.house, Counter(kills=0, owed=0, twice=0)
+    for _ in range(depth(5, 100)):
+        owe(world)
+        before, letters = len(office.desk.kept), CHANCE.randint(0, 3)
+        process = SERVER.Process(target=send_until_killed, args=(site, office.port))
+        process.start()
+        while process.is_alive() and len(office.desk.kept) < before + letters:
+            process.join(0.001)
+        process.join(CHANCE.uniform(0, 0.03))
+        process.kill()
+        process.join()
+        assert process.exitcode == -9, "it died before it was killed"
+        heal(house)
+        seen["kills"] += 1
+    owed = {(row.event_id, row.id) for row in rows(house) if not is_moot(house, row)}
+    now = context().now + timedelta(hours=1)
+    while outbox.deliver(replace(house, mail=mailer(office.port)), context(SYSTEM, now)):
+        pass
+    assert [row for row in rows(house) if row.sent_at is None] == []
+    came = Counter(str(message["Message-ID"]) for message in office.desk.kept)
+    assert set(came) == {f"<{event_id}.{number}@lab.example>" for event_id, number in owed}
+    seen["owed"], seen["twice"] = len(owed), came.total() - len(owed)
+    assert seen["twice"] <= seen["kills"]
+    check(house)
+    house.db.close()
+    say(capsys, f"{database}, mail", seen)
 
 
 def is_moot(house: House, row: Any) -> bool:
