@@ -14,8 +14,9 @@ import shutil
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ from gatekeeper.db import engine as db_engine
 from gatekeeper.db import migrations
 from gatekeeper.services.ports import House
 from gatekeeper.settings import Settings, load
-from tests import builders
+from tests import builders, many_apps
 from tests.builders import World
 from tests.cast import Cast
 from tests.redis_server import Redis, running_redis
@@ -51,6 +52,7 @@ def fence_writes(
 
 
 event.listen(Engine, "before_cursor_execute", fence_writes)
+many_apps.install()
 
 
 def make_settings(**environment: str) -> Settings:
@@ -90,6 +92,7 @@ class Site:
 
 
 Copy = Callable[[bool], tuple[Site, World | None]]
+Copying = Callable[[Path], AbstractContextManager[Copy]]
 
 
 # --- SQLite ---------------------------------------------------------------------------------------
@@ -120,16 +123,27 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Callable[[bool]
     return template
 
 
+@pytest.fixture(scope="session")
+def sqlite_copying(sqlite_template: Callable[[bool], Any]) -> Copying:
+    """How to copy the house on SQLite into a directory."""
+
+    @contextmanager
+    def copying(directory: Path) -> Iterator[Copy]:
+        def copy(furnished: bool) -> tuple[Site, World | None]:
+            data, world = sqlite_template(furnished)
+            shutil.copytree(data, directory / "data")
+            return Site(directory / "data"), world
+
+        yield copy
+
+    return copying
+
+
 @pytest.fixture
-def sqlite_copy(sqlite_template: Callable[[bool], Any], tmp_path: Path) -> Copy:
+def sqlite_copy(sqlite_copying: Copying, tmp_path: Path) -> Iterator[Copy]:
     """Copy the house on SQLite into this test's directory."""
-
-    def copy(furnished: bool) -> tuple[Site, World | None]:
-        data, world = sqlite_template(furnished)
-        shutil.copytree(data, tmp_path / "data")
-        return Site(tmp_path / "data"), world
-
-    return copy
+    with sqlite_copying(tmp_path) as copy:
+        yield copy
 
 
 # --- Postgres -------------------------------------------------------------------------------------
@@ -239,12 +253,16 @@ def postgres_copy(
         yield copy
 
 
+@pytest.fixture(scope="session")
+def postgres_s3_copying(postgres_server: Any, postgres_s3_template: Template) -> Copying:
+    """How to copy the house on Postgres and S3 into a database of its own."""
+    return partial(_copied, postgres_server, postgres_s3_template)
+
+
 @pytest.fixture
-def postgres_s3_copy(
-    postgres_server: Any, postgres_s3_template: Template, tmp_path: Path
-) -> Iterator[Copy]:
+def postgres_s3_copy(postgres_s3_copying: Copying, tmp_path: Path) -> Iterator[Copy]:
     """Copy the house on Postgres and S3."""
-    with _copied(postgres_server, postgres_s3_template, tmp_path) as copy:
+    with postgres_s3_copying(tmp_path) as copy:
         yield copy
 
 

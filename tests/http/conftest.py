@@ -10,7 +10,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
+from flask import Flask
 
+from gatekeeper.app import create_app, read_keys
 from tests.builders import World
 from tests.conftest import Copy, Site
 
@@ -39,3 +41,18 @@ def world(furnished: tuple[Site, World]) -> Iterator[World]:
     house = site.open()
     yield replace(world, house=house)
     house.db.close()
+
+
+@pytest.fixture(scope="module", params=DATABASES)
+def shared(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[World, Flask]]:
+    """One house and its application for a module's tests that change nothing."""
+    copying = request.getfixturevalue(f"{request.param}_copying")
+    with copying(tmp_path_factory.mktemp("shared")) as copy:
+        site, world = copy(True)
+        house = site.open()
+        app = create_app(site.settings, house, read_keys(site.settings, site.data).sessions)
+        app.testing = True
+        yield replace(world, house=house), app
+        house.db.close()

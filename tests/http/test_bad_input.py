@@ -9,12 +9,21 @@ import json
 from typing import Any
 
 import pytest
+from flask import Flask
 from werkzeug.test import TestResponse
 
+from tests.builders import World
 from tests.http.doors import MEMBERS, Door
-from tests.http.test_matrix import DOORS, Stage, enter, stage
+from tests.http.test_matrix import DOORS, Stage, enter, set_stage, stage
 
 __all__ = ["stage"]  # the fixture
+
+
+@pytest.fixture(scope="module")
+def still(shared: tuple[World, Flask]) -> Stage:
+    """One stage for all that is refused, or only looks."""
+    return set_stage(*shared)
+
 
 ENDLESS = "9" * 4301  # one digit more than int() takes
 LAST_DAYS = ("0001-01-01", "9999-12-31")  # a day before or after them is none
@@ -86,11 +95,11 @@ def is_clear(answer: TestResponse) -> bool:
 
 
 @pytest.mark.parametrize(("key", "door"), JSON_DOORS, ids=name_of)
-def test_json_that_is_wrong_is_a_clear_4xx(stage: Stage, key: tuple[str, str], door: Door) -> None:
+def test_json_that_is_wrong_is_a_clear_4xx(still: Stage, key: tuple[str, str], door: Door) -> None:
     who = visitor(door)
     for name, body in RAW_JSON.items():
         answer = send(
-            stage, door, key[1], who, data=body, headers={"Content-Type": "application/json"}
+            still, door, key[1], who, data=body, headers={"Content-Type": "application/json"}
         )
         where = (key, name, answer.status_code, answer.get_data()[:300])
         assert answer.status_code < 500, where
@@ -102,14 +111,14 @@ def test_json_that_is_wrong_is_a_clear_4xx(stage: Stage, key: tuple[str, str], d
 
 @pytest.mark.parametrize(("key", "door"), JSON_DOORS, ids=name_of)
 def test_ten_megabytes_or_another_content_type_are_refused(
-    stage: Stage, key: tuple[str, str], door: Door
+    still: Stage, key: tuple[str, str], door: Door
 ) -> None:
     who = visitor(door)
     kind = {"Content-Type": "application/json"}
-    answers = [send(stage, door, key[1], who, data=BIG_JSON, headers=kind)]
+    answers = [send(still, door, key[1], who, data=BIG_JSON, headers=kind)]
     for kind in ("text/plain", "application/xml", "application/octet-stream", "nonsense"):
         body = json.dumps(door.json).encode()
-        answers.append(send(stage, door, key[1], who, data=body, headers={"Content-Type": kind}))
+        answers.append(send(still, door, key[1], who, data=body, headers={"Content-Type": kind}))
     for answer in answers:
         where = (key, answer.status_code, answer.get_data()[:300])
         assert 400 <= answer.status_code < 500 or not door.json, where
@@ -150,7 +159,7 @@ def test_forms_that_are_wrong_are_answered_below_500(
 
 @pytest.mark.parametrize(("key", "door"), GET_DOORS, ids=name_of)
 def test_queries_that_are_wrong_are_answered_below_500(
-    stage: Stage, key: tuple[str, str], door: Door
+    still: Stage, key: tuple[str, str], door: Door
 ) -> None:
     who = visitor(door)
     together = [
@@ -159,7 +168,7 @@ def test_queries_that_are_wrong_are_answered_below_500(
     ]
     alone = [{name: value} for name in QUERY_NAMES for value in (ENDLESS, LAST_DAYS[1])]
     for query in (*together, *alone):
-        answer = send(stage, door, "GET", who, query_string=query)
+        answer = send(still, door, "GET", who, query_string=query)
         assert answer.status_code < 500, (query, answer.status_code, answer.get_data()[:300])
 
 
@@ -189,10 +198,10 @@ def test_a_long_list_in_a_decision_is_answered_below_500(stage: Stage, act: str)
         "/applications/GK-'%20OR%201=1--", "/sign-in?next=//evil.example", "/?q=%00%ff",
     ],
 )  # fmt: skip
-def test_an_address_that_is_wrong_is_answered_below_500(stage: Stage, path: str) -> None:
+def test_an_address_that_is_wrong_is_answered_below_500(still: Stage, path: str) -> None:
     for who in ("anonymous", "owner"):
-        client = stage.app.test_client()
-        headers = stage.world.cast[who].headers if who in MEMBERS else {}
+        client = still.app.test_client()
+        headers = still.world.cast[who].headers if who in MEMBERS else {}
         answer = client.get(path, headers=headers)
         assert answer.status_code < 500, (path, who, answer.status_code, answer.get_data()[:200])
         assert b"root:" not in answer.get_data()
@@ -204,9 +213,9 @@ def test_an_address_that_is_wrong_is_answered_below_500(stage: Stage, path: str)
     ["bytes=", "bytes=a-b", "bytes=9-0", "bytes=-0", "bytes=0-1,3-4", "bytes=" + "0-1," * 2000,
      "items=0-1", "bytes=99999999999999999999-", "\x7fbytes=0-1", "bytes=0-99999999999999999999"],
 )  # fmt: skip
-def test_a_range_that_is_wrong_is_ignored_or_416(stage: Stage, ranges: str) -> None:
-    client = stage.app.test_client()
-    path = stage.fill("/{t0}/resolve/main/{weights}", "anonymous")
+def test_a_range_that_is_wrong_is_ignored_or_416(still: Stage, ranges: str) -> None:
+    client = still.app.test_client()
+    path = still.fill("/{t0}/resolve/main/{weights}", "anonymous")
     answer = client.get(path, headers={"Range": ranges})
     assert answer.status_code in {200, 206, 416}, answer.status_code
     if answer.status_code == 416:
@@ -214,9 +223,9 @@ def test_a_range_that_is_wrong_is_ignored_or_416(stage: Stage, ranges: str) -> N
     answer.close()
 
 
-def test_a_range_of_another_unit_or_of_a_head_means_nothing(stage: Stage) -> None:
-    client = stage.app.test_client()
-    path = stage.fill("/{t0}/resolve/main/{weights}", "anonymous")
+def test_a_range_of_another_unit_or_of_a_head_means_nothing(still: Stage) -> None:
+    client = still.app.test_client()
+    path = still.fill("/{t0}/resolve/main/{weights}", "anonymous")
     whole = client.head(path)
     for method, ranges in (
         ("GET", "bytesfoo=0-0"), ("GET", "bytes-more=0-0"), ("GET", "items=0-0"),

@@ -12,11 +12,20 @@ from werkzeug.test import TestResponse
 from gatekeeper.app import create_app
 from gatekeeper.services import people
 from tests.builders import WEIGHTS, World
-from tests.conftest import make_settings
+from tests.conftest import Copy, Site, make_settings
 from tests.http.doors import Door
 from tests.http.test_matrix import DOORS, Stage, knock, stage
 
 __all__ = ["stage"]  # the fixture
+
+
+@pytest.fixture
+def furnished(sqlite_copy: Copy) -> tuple[Site, World]:
+    """A house on SQLite and a disk: what stands around an answer knows nothing of either."""
+    site, world = sqlite_copy(True)
+    assert world is not None
+    return site, world
+
 
 SIGN_IN = {"email": "a@b.example", "password": "a wrong password"}
 

@@ -53,6 +53,11 @@ class Stage:
 @pytest.fixture
 def stage(world: World, app: Flask) -> Stage:
     """The house, its application, and what the placeholders stand for."""
+    return set_stage(world, app)
+
+
+def set_stage(world: World, app: Flask) -> Stage:
+    """Furnish the house with one of everything, and name it."""
     cast, house = world.cast, world.house
     pending = reading.mine(house, context(cast.pending.actor)).applications[0]
     with house.db.reading() as read:
