@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import socket
 import string
@@ -41,16 +42,31 @@ def found_nginx() -> str:
     return nginx
 
 
+def of_the_handbook() -> str:
+    """Return what docs/operating.md gives for inside a `server` block of one's own."""
+    handbook = Path(__file__).parents[1] / "docs" / "operating.md"
+    block = re.search(r"```nginx\n(.*?)```", handbook.read_text(), re.DOTALL)
+    assert block is not None
+    return block[1]
+
+
 @contextmanager
 def running_nginx(folder: Path, port: int, upstream_port: int, blobs: Path) -> Iterator[None]:
     """Run nginx on a port, in front of a server on another, until the block is left."""
-    nginx = found_nginx()
-    folder.mkdir()
     site = configuration(
         GATEKEEPER_LISTEN=f"127.0.0.1:{port}",
         GATEKEEPER_SERVERS=f"server 127.0.0.1:{upstream_port} max_fails=0;",
         GATEKEEPER_BLOBS=str(blobs),
     )
+    with running_site(folder, port, site):
+        yield
+
+
+@contextmanager
+def running_site(folder: Path, port: int, site: str) -> Iterator[None]:
+    """Run nginx with a configuration that listens on a port, until the block is left."""
+    nginx = found_nginx()
+    folder.mkdir()
     (folder / "site.conf").write_text(site)
     (folder / "nginx.conf").write_text(string.Template(_AROUND).substitute(folder=folder))
     with (folder / "log").open("wb") as log:

@@ -193,6 +193,28 @@ def test_the_store_s_refusals_are_tried_again_and_the_page_says_so(
 
 
 @pytest.mark.parametrize("uploads_demo", ["disk"], indirect=True)
+@pytest.mark.parametrize("status", [413, 403])
+def test_what_a_proxy_refuses_is_said_and_not_sent_again(
+    owner_page: Any, tmp_path: Path, status: int
+) -> None:
+    page, told = owner_page, []
+
+    def refuse(route: Any) -> None:
+        told.append(route.request.url)
+        route.fulfill(status=status, content_type="text/html", body="<h1>nginx</h1>")
+
+    page.route(is_part, refuse)
+    (tmp_path / "refused.bin").write_bytes(b"refused")
+    page.set_input_files("#f-files", tmp_path / "refused.bin")
+    row = page.locator("#sending li")
+    row.get_by_text(f"The server in front refused this part ({status}).", exact=True).wait_for()
+    row.get_by_role("button", name="Try again").wait_for()  # it waits for the person
+    assert len(told) == 1
+    row.get_by_role("button", name="Give up").click()
+    page.get_by_text("Nothing was uploaded yet").wait_for()
+
+
+@pytest.mark.parametrize("uploads_demo", ["disk"], indirect=True)
 def test_without_a_script_a_small_file_goes_up_and_is_published(
     chromium: Any, uploads_demo: Demo, tmp_path: Path
 ) -> None:

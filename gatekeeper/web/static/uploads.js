@@ -13,15 +13,18 @@ document.addEventListener("DOMContentLoaded", () => {
     return `${unit && bytes < 99.5 ? Number(bytes.toPrecision(3)) : Math.round(bytes)} ${["B", "kB", "MB", "GB", "TB"][unit]}`;
   };
 
-  // Our own answers are JSON, refusals too: their words are the server's. A final one is not asked again.
-  const refusal = (status, told) => Object.assign(new Error([told.title, told.detail || told.text].filter(Boolean).join(". ")), {
-    status,
-    isFinal: Boolean(told.title) && status < 500 && status !== 429,
-  });
+  // Our own answers are JSON, refusals too: their words are the server's. A refusal in other words comes
+  // from a proxy. A final one is not asked again; 408 and 429 say only that it was now.
+  const refusal = (status, told, what) => {
+    const isFinal = status >= 400 && status < 500 && ![408, 429].includes(status);
+    const theirs = isFinal ? `The server in front refused this ${what} (${status}).` : "";
+    const words = told?.title ? [told.title, told.detail || told.text].filter(Boolean).join(". ") : theirs;
+    return Object.assign(new Error(words), { status, isFinal });
+  };
   const ask = async (path, body) => {
     const reply = await fetch(base + path, { method: body ? "POST" : "GET", body, headers });
     const told = await reply.json().catch(() => ({}));
-    if (!reply.ok) throw refusal(reply.status, told);
+    if (!reply.ok) throw refusal(reply.status, told, "request");
     return told;
   };
   const put = (row, part, start) => new Promise((done, failed) => {
@@ -38,7 +41,7 @@ document.addEventListener("DOMContentLoaded", () => {
       if (request.status < 300) return ended();
       let told = {};
       try { told = JSON.parse(request.responseText); } catch { /* not ours, or cut off */ }
-      ended(isHere(part.url) ? refusal(request.status, told) : new Error("The store did not take a part."));
+      ended(isHere(part.url) ? refusal(request.status, told, "part") : new Error("The store did not take a part."));
     };
     request.onerror = request.onabort = () => ended(new Error(isHere(part.url) ? "" : "The store does not answer this browser."));
     row.requests.set(request, 0);
