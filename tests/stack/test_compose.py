@@ -196,6 +196,26 @@ def test_what_the_containers_set_are_settings_that_may_stand_together(
             assert named <= set(origins.values()), service.name
 
 
+def test_nobody_is_sent_to_a_store_that_only_the_servers_reach(
+    project: Project, made: Path
+) -> None:
+    """Neither for a file nor with a part of an upload: its network has no way in."""
+    for name in ("app-a", "app-b"):
+        given = {
+            key: value.replace("/secrets/", f"{made}/")
+            for key, value in project.services[name].environment.items()
+        }
+        settings = load(given)[0]
+        is_s3 = settings.store.backend == "s3"
+        assert is_s3 == ("s3" in project.services)
+        if is_s3:
+            assert settings.store.s3.endpoint_url == "http://s3:8333"
+            assert project.services["s3"].raw["networks"] == ["objects"]
+            assert project.raw["networks"]["objects"] == {"internal": True}
+            assert settings.delivery.mode != "redirect"
+            assert settings.uploads.parts_to == "server"
+
+
 def test_no_file_holds_a_secret(project: Project) -> None:
     for service in project.services.values():
         for key, value in service.environment.items():
