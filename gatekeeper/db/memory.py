@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection
 
+from gatekeeper.db import tables as t
 from gatekeeper.db.readers import Readers
 from gatekeeper.db.statements import tell
 from gatekeeper.domain.errors import Unavailable
@@ -26,6 +27,10 @@ MOST = 8192  # values, of some KiB at most
 TRIES = 3
 KEPT = 32  # connections, for as many threads at once
 ASK = "SELECT number FROM generation"
+# What bears on no verdict: texts by digest, issued links, what was served and refused.
+BEARS_ON_NOTHING = frozenset({t.contents, t.links, t.servings, t.refusals})
+_TRIGGERS = 3 * len([table for table in t.PROJECTIONS if table not in BEARS_ON_NOTHING])
+_COUNT = "SELECT count(*) FROM sqlite_master WHERE type = 'trigger' AND name GLOB 'generation_*'"
 
 _MISSING: Any = object()
 
@@ -90,6 +95,7 @@ class Memory:
         # Connections that only ask the number. Each thread takes one or makes one, and waits for
         # nobody: whoever held a lock would hold it until the interpreter's own comes back to it.
         self._idle: list[sqlite3.Connection] = []
+        self._is_counted = False  # until the triggers were seen: without them nothing is kept
         self._newest: tuple[int | None, dict[Hashable, Any]] = (None, {})
 
     def recall(self, find: Callable[[Recall], T]) -> T:
@@ -131,18 +137,20 @@ class Memory:
             self._idle.append(watch)
         else:
             watch.close()
-        return row[0] if row is not None else None
+        return row[0] if row is not None and self._is_counted else None
 
     def _connect(self) -> sqlite3.Connection:
         try:
-            return sqlite3.connect(
+            watch = sqlite3.connect(
                 self._path,
                 timeout=self._busy_seconds,
                 isolation_level=None,
                 check_same_thread=False,
             )
+            self._is_counted = watch.execute(_COUNT).fetchone()[0] == _TRIGGERS
         except sqlite3.Error as error:
             raise Unavailable("the database cannot be opened") from error
+        return watch
 
 
 def every(read: Readers) -> Recall:

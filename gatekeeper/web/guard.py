@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from functools import cache
+from typing import TYPE_CHECKING
 
 from flask import Flask, Response, g, request
 from limits.errors import StorageError
@@ -16,6 +17,9 @@ from werkzeug.exceptions import HTTPException, InternalServerError
 from gatekeeper.domain.errors import GatekeeperError, Unavailable
 from gatekeeper.web import bodies, watch
 from gatekeeper.web.wiring import wiring
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
 
 log = logging.getLogger("gatekeeper.web")
 
@@ -37,6 +41,8 @@ _VARY = ("Authorization", "Cookie")
 _PERSONAL = {"Cache-Control": "private, no-store", "Vary": ", ".join(_VARY)}
 _ONLY_TLS = {"Strict-Transport-Security": "max-age=63072000; includeSubDomains"}
 
+_FAULT = "gatekeeper.fault"
+
 ErrorAnswer = Callable[[Exception], Response]
 
 
@@ -46,10 +52,7 @@ def install(app: Flask, answer: ErrorAnswer) -> None:
     `answer` gives the dialect's response to any exception; it must not raise.
     """
 
-    @app.before_request
-    def name_request() -> None:
-        g.request_id = wiring().request_ids.of(request.environ)
-
+    app.before_request(_name_request)
     app.before_request(bodies.admit)
 
     @app.after_request
@@ -72,6 +75,17 @@ def install(app: Flask, answer: ErrorAnswer) -> None:
         if not isinstance(error, HTTPException):
             _log(meant)
         return answer(meant)
+
+
+def _name_request() -> None:
+    g.request_id = wiring().request_ids.of(request.environ)
+    if _FAULT in request.environ:
+        raise request.environ[_FAULT]
+
+
+def carry(environ: WSGIEnvironment, fault: Exception) -> None:
+    """Let a request that failed before Flask had it be answered as one that failed in it."""
+    environ[_FAULT] = fault
 
 
 @cache

@@ -3,17 +3,18 @@
 Most requests are for bytes, and Flask's contexts cost as much as the whole decision. So a signed
 link, and a file of a revision asked for by a token or by nobody, is answered here when the answer
 is the file: the same services decide, record and send. Everything else goes on to Flask as it came,
-which decides anew: refusals, conditions that end a request, cookies, odd addresses, any fault.
+which decides anew: refusals, conditions that end a request, cookies, odd addresses. A fault is only
+worded there.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
+from gatekeeper.domain.errors import Busy, GatekeeperError
 from gatekeeper.domain.people import ANONYMOUS, Context
 from gatekeeper.web import files, guard, watch
 from gatekeeper.web.hub import parse
@@ -39,8 +40,11 @@ def straight(app: WSGIApplication, wiring: Wiring) -> Callable[..., Iterable[byt
     def answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         found = None
         if environ["REQUEST_METHOD"] in {"GET", "HEAD"}:
-            with suppress(Exception):  # Flask comes to the same, and words it
+            try:
                 found = _answer(wiring, environ)
+            except Exception as error:  # noqa: BLE001  Flask's last frame tells it, and logs it
+                if isinstance(error, Busy) or not isinstance(error, GatekeeperError):
+                    guard.carry(environ, error)  # what does not answer is waited for once
         if found is None or found.status not in _STATUS:
             return app(environ, start_response)
         headers = {**guard.owed(is_secure=wiring.secure_cookie), **found.headers}

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from sqlalchemy import event
 
-from gatekeeper.db.memory import Memory, Recall
+from gatekeeper.db.memory import BEARS_ON_NOTHING, Memory, Recall
 from gatekeeper.db.readers import Readers
 from gatekeeper.db.tables import PROJECTIONS
 from gatekeeper.domain.access import Refused
@@ -159,10 +159,6 @@ def test_every_reader_is_asked_on_postgres(any_bare_house: House) -> None:
     assert find.times == (2 if any_bare_house.db.is_postgres else 1)
 
 
-# What bears on no verdict: texts under their digest, issued links, and what was served or refused.
-RAISE_NOTHING = {"contents", "links", "servings", "refusals"}
-
-
 def test_every_table_that_a_verdict_may_rest_on_raises_the_number(bare_house: House) -> None:
     with bare_house.db.reading() as read:
         found = read.connection.exec_driver_sql(
@@ -170,7 +166,7 @@ def test_every_table_that_a_verdict_may_rest_on_raises_the_number(bare_house: Ho
             " AND name LIKE 'generation_%' GROUP BY tbl_name"
         )
         raising = {row[0]: row[1] for row in found}
-    assert raising == {t.name: 3 for t in PROJECTIONS if t.name not in RAISE_NOTHING}
+    assert raising == {t.name: 3 for t in PROJECTIONS if t not in BEARS_ON_NOTHING}
 
 
 def test_a_served_file_makes_nobody_read_again(world: World) -> None:
@@ -231,3 +227,28 @@ def test_a_revocation_earlier_in_the_same_batch_is_seen(world: World) -> None:
         with pytest.raises(Refused):
             served.result(30)
         revoked.result(30)
+
+
+def test_without_its_triggers_nothing_is_kept(site: Site, world: World) -> None:
+    with closing(sqlite3.connect(site.data / "gatekeeper.db")) as by_hand:
+        by_hand.execute("DROP TRIGGER generation_grants_update")
+        by_hand.commit()
+    find, house = Counting(), site.open()
+    assert [ask(house, find) for _ in range(2)] == [False, False]
+    house.db.close()
+    assert find.times == 2
+
+
+def test_what_is_recorded_is_seen_although_a_trigger_was_dropped_meanwhile(
+    site: Site, world: World
+) -> None:
+    ctx, ref = context(world.cast.researcher.actor), world.ref("T3")
+    downloads.request_file(world.house, ctx, ref)
+    with closing(sqlite3.connect(site.data / "gatekeeper.db")) as by_hand:
+        for verb in ("insert", "update", "delete"):
+            by_hand.execute(f"DROP TRIGGER generation_grants_{verb}")
+        by_hand.commit()
+    held = grants.mine(world.house, ctx)[0]
+    grants.change(world.house, context(), held.id, GrantCommand.SUSPEND, EndReason.LEAK, "a leak")
+    with pytest.raises(Refused):
+        downloads.request_file(world.house, ctx, ref)

@@ -12,6 +12,7 @@ from werkzeug.test import TestResponse
 
 import gatekeeper.app
 from gatekeeper.app import create_app, read_keys
+from gatekeeper.domain.errors import Unavailable
 from gatekeeper.domain.grants import EndReason, GrantCommand
 from gatekeeper.domain.ledger import EntryFilter
 from gatekeeper.services import downloads, grants
@@ -176,3 +177,37 @@ def test_a_refusal_behind_it_is_recorded_once(apps: Apps, world: World) -> None:
         assert client.get(path, headers=world.cast.stranger.headers).status_code == 403
     with world.house.db.reading() as read:
         assert len(read.audit.search(EntryFilter(kinds=("AccessRefused",)))) == 1
+
+
+def test_what_does_not_answer_is_asked_once(
+    apps: Apps, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def open_nothing(*_: Any) -> None:
+        asked.append(1)
+        raise Unavailable("the store does not answer")
+
+    monkeypatch.setattr(type(world.house.objects), "open", open_nothing)
+    path = "/{}/{}/resolve/main/{}".format(*world.name("T3"), WEIGHTS)
+    answer = apps[0].test_client().get(path, headers=world.cast.researcher.headers)
+    assert (answer.status_code, len(asked)) == (503, 1)
+    assert answer.headers["Retry-After"]
+
+
+def test_a_fault_on_the_way_is_a_500_and_stands_in_the_log(
+    apps: Apps,
+    world: World,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def fail(*_: Any) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(type(world.house.objects), "open", fail)
+    app = apps[0]
+    app.testing = False
+    path = "/{}/{}/resolve/main/{}".format(*world.name("T3"), WEIGHTS)
+    answer = app.test_client().get(path, headers=world.cast.researcher.headers)
+    assert answer.status_code == 500
+    assert "ZeroDivisionError" in caplog.text

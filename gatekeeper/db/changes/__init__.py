@@ -17,6 +17,7 @@ from gatekeeper.db.changes import (
     downloads,
     grants,
     people,
+    rows,
 )
 from gatekeeper.db.engine import writes
 from gatekeeper.db.ledger import Stamp
@@ -27,6 +28,12 @@ from gatekeeper.domain.facts.audit import LedgerExported
 @writes
 def apply(connection: Connection, key: bytes, stamp: Stamp, fact: facts.Fact) -> None:
     """Write what the fact changed; `key` is for the rows that carry an HMAC of their own."""
+    _change(connection, key, stamp, fact)
+    if not isinstance(fact, facts.DownloadFact | LedgerExported):
+        rows.raise_generation(connection)
+
+
+def _change(connection: Connection, key: bytes, stamp: Stamp, fact: facts.Fact) -> None:
     if isinstance(fact, facts.DownloadFact):
         downloads.apply(connection, stamp, fact)
     elif isinstance(fact, facts.ApplicationFact):

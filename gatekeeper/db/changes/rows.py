@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Connection, Table, bindparam, insert, upda
 from sqlalchemy.dialects import postgresql, sqlite
 
 from gatekeeper.db import tables as t
-from gatekeeper.db.statements import Prepared
+from gatekeeper.db.statements import Prepared, tell
 from gatekeeper.domain.errors import Conflict
 from gatekeeper.domain.sealed import Content, Sealed
 
@@ -50,3 +50,9 @@ def change(
     changed = connection.execute(update(table).where(where).values(**row)).rowcount
     if changed != 1:
         raise Conflict(f"{table.name}: it changed meanwhile, or is not there")
+
+
+def raise_generation(connection: Connection) -> None:
+    """Say that something a verdict may rest on changes, whether or not triggers say it too."""
+    if connection.dialect.name == "sqlite":
+        tell(connection, "UPDATE generation SET number = number + 1")

@@ -13,6 +13,7 @@ from gatekeeper.services.applications import decisions, drafts, reading, searchi
 from gatekeeper.services.applications.decisions import Decision
 from gatekeeper.services.applications.drafts import Submission, Typed
 from gatekeeper.web.api.calls import Noun
+from gatekeeper.web.api.exchange import caller, text_of
 from gatekeeper.web.api.once import Done
 from gatekeeper.web.api.present import cases as present
 from gatekeeper.web.api.wire import bodies, cases, queries
@@ -37,12 +38,17 @@ def list_applications(ctx: Context, asked: queries.Applications) -> Page[cases.A
     return _own(ctx, asked)
 
 
-@noun.post("/applications", scope=Scope.READ, statuses=(201,), fails=(404, 410))
+def _again(told: str) -> str:
+    """Write a case anew for whoever may see it now; a discarded draft is told as it was."""
+    return told if told.startswith("{") else text_of(_show(caller(), ApplicationId(told)))
+
+
+@noun.post("/applications", scope=Scope.READ, statuses=(201,), fails=(404, 410), repeat=_again)
 def start(ctx: Context, sent: bodies.NewApplication) -> Done[cases.Application]:
     """Begin a draft; it may be incomplete until it is submitted."""
     typed = Typed(sent.purpose, bodies.written(sent.answers), sent.public_summary)
     draft = drafts.start(house(), ctx, [parts(name) for name in sent.models], typed)
-    return Done(partial(_show, ctx, draft.application_id))
+    return _shown(ctx, draft.application_id)
 
 
 @noun.get("/applications/<application_id>")
@@ -61,7 +67,7 @@ def change(
     return _show(ctx, application_id)
 
 
-@noun.post("/applications/<application_id>/submit", scope=Scope.READ)
+@noun.post("/applications/<application_id>/submit", scope=Scope.READ, repeat=_again)
 def submit(
     ctx: Context, application_id: ApplicationId, sent: bodies.Submission
 ) -> Done[cases.Application]:
@@ -70,10 +76,10 @@ def submit(
     `message` stands in the thread, for both sides. The terms are accepted before, by themselves.
     """
     drafts.submit(house(), ctx, application_id, Submission(sent.version, message=sent.message))
-    return Done(partial(_show, ctx, application_id))
+    return _shown(ctx, application_id)
 
 
-@noun.post("/applications/<application_id>/withdraw", scope=Scope.READ)
+@noun.post("/applications/<application_id>/withdraw", scope=Scope.READ, repeat=_again)
 def withdraw(
     ctx: Context, application_id: ApplicationId, sent: bodies.Seen
 ) -> Done[cases.Application]:
@@ -81,21 +87,23 @@ def withdraw(
     before = _show(ctx, application_id)
     withdrawn = drafts.withdraw(house(), ctx, application_id, sent.version)
     if withdrawn is not None:
-        return Done(partial(_show, ctx, application_id))
+        return _shown(ctx, application_id)
     gone = {"state": ApplicationState.WITHDRAWN, "commands": ()}
     return Done(lambda: before.model_copy(update=gone))
 
 
-@noun.post("/applications/<application_id>/claim", scope=Scope.REVIEW)
+@noun.post("/applications/<application_id>/claim", scope=Scope.REVIEW, repeat=_again)
 def claim(
     ctx: Context, application_id: ApplicationId, sent: bodies.Seen
 ) -> Done[cases.Application]:
     """Become the assignee."""
     decisions.claim(house(), ctx, application_id, sent.version)
-    return Done(partial(_show, ctx, application_id))
+    return _shown(ctx, application_id)
 
 
-@noun.post("/applications/<application_id>/messages", scope=Scope.READ, statuses=(201,))
+@noun.post(
+    "/applications/<application_id>/messages", scope=Scope.READ, statuses=(201,), repeat=_again
+)
 def post_message(
     ctx: Context, application_id: ApplicationId, sent: bodies.NewMessage
 ) -> Done[cases.Application]:
@@ -104,10 +112,10 @@ def post_message(
     The lead writes through any token, staff through one for review.
     """
     decisions.post_message(house(), ctx, application_id, sent.text, internal=sent.internal)
-    return Done(partial(_show, ctx, application_id))
+    return _shown(ctx, application_id)
 
 
-@noun.post("/applications/<application_id>/decisions", scope=Scope.REVIEW)
+@noun.post("/applications/<application_id>/decisions", scope=Scope.REVIEW, repeat=_again)
 def decide(
     ctx: Context, application_id: ApplicationId, sent: bodies.NewDecision
 ) -> Done[cases.Application]:
@@ -125,7 +133,11 @@ def decide(
         fields=sent.fields,
     )
     decisions.decide(house(), ctx, application_id, decision)
-    return Done(partial(_show, ctx, application_id))
+    return _shown(ctx, application_id)
+
+
+def _shown(ctx: Context, case: ApplicationId) -> Done[cases.Application]:
+    return Done(partial(_show, ctx, case), kept=case)
 
 
 def _show(ctx: Context, case: ApplicationId) -> cases.Application:

@@ -7,6 +7,7 @@ from gatekeeper.domain.links import GrantId
 from gatekeeper.domain.people import Context, Scope
 from gatekeeper.services import grants, holdings
 from gatekeeper.web.api.calls import Noun
+from gatekeeper.web.api.exchange import caller, text_of
 from gatekeeper.web.api.once import Done
 from gatekeeper.web.api.present import cases as present
 from gatekeeper.web.api.wire import bodies, cases, queries
@@ -35,25 +36,29 @@ def list_grants(ctx: Context, asked: queries.Grants) -> Page[cases.Grant]:
     )
 
 
-@noun.post("/grants/<grant_id>/revoke", scope=Scope.REVIEW)
+def _again(grant: str) -> str:
+    return text_of(present.grant(holdings.show(house(), caller(), GrantId(grant))))
+
+
+@noun.post("/grants/<grant_id>/revoke", scope=Scope.REVIEW, repeat=_again)
 def revoke(ctx: Context, grant_id: GrantId, sent: bodies.GrantChange) -> Done[cases.Grant]:
     """End a grant for good; no request after the answer gets a byte by it."""
     return _change(ctx, grant_id, GrantCommand.REVOKE, sent)
 
 
-@noun.post("/grants/<grant_id>/suspend", scope=Scope.REVIEW)
+@noun.post("/grants/<grant_id>/suspend", scope=Scope.REVIEW, repeat=_again)
 def suspend(ctx: Context, grant_id: GrantId, sent: bodies.GrantChange) -> Done[cases.Grant]:
     """Stop a grant until it is reinstated."""
     return _change(ctx, grant_id, GrantCommand.SUSPEND, sent)
 
 
-@noun.post("/grants/<grant_id>/reinstate", scope=Scope.REVIEW)
+@noun.post("/grants/<grant_id>/reinstate", scope=Scope.REVIEW, repeat=_again)
 def reinstate(ctx: Context, grant_id: GrantId, sent: bodies.GrantChange) -> Done[cases.Grant]:
     """Let a suspended grant open its models again."""
     return _change(ctx, grant_id, GrantCommand.REINSTATE, sent)
 
 
-@noun.post("/grants/<grant_id>/relinquish", scope=Scope.READ)
+@noun.post("/grants/<grant_id>/relinquish", scope=Scope.READ, repeat=_again)
 def relinquish(ctx: Context, grant_id: GrantId, sent: bodies.GrantChange) -> Done[cases.Grant]:
     """Give one's own grant back."""
     return _change(ctx, grant_id, GrantCommand.RELINQUISH, sent)
@@ -63,4 +68,4 @@ def _change(
     ctx: Context, grant: GrantId, command: GrantCommand, sent: bodies.GrantChange
 ) -> Done[cases.Grant]:
     grants.change(house(), ctx, grant, command, sent.reason, sent.note)
-    return Done(lambda: present.grant(holdings.show(house(), ctx, grant)))
+    return Done(lambda: present.grant(holdings.show(house(), ctx, grant)), kept=grant)

@@ -32,13 +32,12 @@ from gatekeeper.domain.forms import (
 from gatekeeper.domain.forms import Field as FormField
 from gatekeeper.domain.grants import EndReason
 from gatekeeper.services.applications.decisions import VerdictKind
-from gatekeeper.web.api.wire.shapes import Body, FullName, Line, Prose
+from gatekeeper.web.api.wire.shapes import Body, FullName, Line, Path, Prose
 
 Version = Annotated[int, Field(ge=1, le=2**31 - 1)]
 Number = Annotated[int, Field(ge=1, le=2**63 - 1)]
 Purpose = Annotated[Prose, StringConstraints(max_length=4000)]
 Summary = Annotated[Prose, StringConstraints(max_length=1000)]
-Path = Annotated[Line, StringConstraints(min_length=1, max_length=512)]
 Name = Annotated[Line, StringConstraints(max_length=80)]
 # A ticked checkbox may be sent as `true`; it is kept as the form's "yes".
 Answers = Annotated[dict[Name, Prose | bool], Field(max_length=100)]

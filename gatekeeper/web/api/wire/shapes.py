@@ -55,12 +55,12 @@ def _prose(text: str) -> str:
 # What the validators refuse, for the document: control characters, and line breaks in a line.
 _CONTROLS = r"\u0000-\u001f\u007f-\u009f\u2028\u2029"
 _BUT_BREAKS = r"\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\u2028\u2029"
-Line = Annotated[
-    str,
-    StringConstraints(max_length=300),
+_ON_ONE_LINE = (
     AfterValidator(_one_line),
     Field(json_schema_extra={"pattern": f"^[^{_CONTROLS}]*$"}),
-]
+)
+Line = Annotated[str, StringConstraints(max_length=300), *_ON_ONE_LINE]
+Path = Annotated[str, StringConstraints(min_length=1, max_length=512), *_ON_ONE_LINE]
 Prose = Annotated[
     str,
     StringConstraints(max_length=8000),

@@ -10,8 +10,7 @@ from pydantic import ConfigDict, Field, StringConstraints
 from gatekeeper.domain.uploads import UploadState
 from gatekeeper.services.publishing.revisions import MAX_MESSAGE_CHARS
 from gatekeeper.services.uploads.sending import MAX_MARK_CHARS
-from gatekeeper.web.api.wire.bodies import Path
-from gatekeeper.web.api.wire.shapes import Answer, Body, FullName, Line, Prose
+from gatekeeper.web.api.wire.shapes import Answer, Body, FullName, Line, Path, Prose
 
 UploadName = Annotated[Line, StringConstraints(max_length=64)]
 
