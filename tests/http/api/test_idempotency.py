@@ -12,14 +12,16 @@ import pytest
 from flask import Flask
 from sqlalchemy import select
 
+from gatekeeper.db import tables as t
 from gatekeeper.db.tables import metadata
 from gatekeeper.domain.catalogue import AgreementId
 from gatekeeper.domain.errors import Unavailable
+from gatekeeper.domain.facts.people import MemberRemoved
 from gatekeeper.domain.people import Scope
 from gatekeeper.services import idempotency
 from gatekeeper.services.applications import drafts, reading
 from tests.builders import COMMUNITY, WEIGHTS, World
-from tests.cast import Member, context
+from tests.cast import NAMESPACE, Member, context
 from tests.http.api.conftest import As, through
 
 Acceptance = Callable[[Member, AgreementId], dict[str, Any]]
@@ -162,6 +164,28 @@ def test_a_key_of_another_scope_replays_nothing(world: World, as_: As) -> None:
     path, body = f"applications/{case.id}/claim", {"version": case.version}
     assert wide.post(path, body, key="a-key").status_code == 200
     assert narrow.post(path, body, key="a-key").status_code == 422
+
+
+def test_a_repeat_tells_nothing_to_whom_may_not_see_it_any_more(world: World, as_: As) -> None:
+    handler = world.cast.handler
+    api = through(world, as_, handler, Scope.REVIEW)
+    with world.house.db.reading() as read:
+        case = read.applications.of_lead(world.cast.pending.id)[0]
+    path, body = f"applications/{case.id}/messages", {"text": "A note.", "internal": True}
+    first = api.post(path, body, key="a-key")
+    assert (first.status_code, api.post(path, body, key="a-key").data) == (201, first.data)
+    with world.house.db.acting(context()) as act:
+        for role in act.people.roles_in(handler.id, NAMESPACE):
+            act.record(MemberRemoved(NAMESPACE, handler.id, role))
+    told = api.post(path, body, key="a-key")
+    assert told.status_code == 404
+    assert world.cast.pending.canary not in told.text
+    assert idempotent_rows(world) == [case.id]
+
+
+def idempotent_rows(world: World) -> list[str]:
+    with world.house.db.reading() as read:
+        return list(read.connection.scalars(select(t.idempotency_keys.c.answer)))
 
 
 def test_a_strange_key_is_a_bad_request(world: World, as_: As) -> None:

@@ -230,3 +230,21 @@ def test_too_large_a_file_is_refused_before_it_is_sent(owner: Api, world: World)
     answer = owner.post("uploads", wanted(world, size_bytes=50_000_000_001))
     assert code(answer) == (413, "too_large")
     assert owner.get("uploads").get_json()["items"] == []
+
+
+def test_a_path_may_have_512_characters_and_no_more(world: World, as_: As) -> None:
+    api, model = as_(world.cast.owner), "/".join(world.name("T3"))
+    for length, status in ((400, 404), (512, 404), (513, 422)):
+        path = "deep/" + "x" * 250 + "/" + "y" * (length - 256)
+        assert api.post("links", {"model": model, "path": path}).status_code == status, length
+    long = {"model": model, "path": "d/" + "x" * 200 + "/" + "y" * 200, "size_bytes": 5}
+    assert api.post("uploads", long).status_code == 201
+
+
+def test_whether_a_namespace_exists_is_told_to_nobody_outside_of_it(world: World, as_: As) -> None:
+    answers = []
+    for namespace in (world.name("T3")[0], "nobodys"):
+        body = {"model": f"{namespace}/none", "path": "a", "size_bytes": 5}
+        told = as_(world.cast.applicant).post("uploads", body)
+        answers.append((told.status_code, told.text.replace(namespace, "")))
+    assert answers[0] == answers[1]
