@@ -42,6 +42,7 @@ class Seaweed:
     """A running server; `url` is its S3 address."""
 
     port: int
+    pid: int
 
     @property
     def url(self) -> str:
@@ -98,11 +99,12 @@ def running_seaweed() -> Iterator[Seaweed]:
         }
         (folder / "s3.json").write_text(json.dumps({"identities": [identity, anonymous]}))
         (folder / "data").mkdir()
-        server = Seaweed(free_port())
+        port = free_port()
         with (folder / "log").open("wb") as log:
             process = subprocess.Popen(
-                [weed, *_options(folder, server.port)], stdout=log, stderr=log, cwd=folder
+                [weed, *_options(folder, port)], stdout=log, stderr=log, cwd=folder
             )
+        server = Seaweed(port, process.pid)
         try:
             _wait(server, process, folder / "log")
             yield server

@@ -6,11 +6,12 @@ So the reader costs almost nothing, and what is measured is the server. Source: 
 from __future__ import annotations
 
 import socket
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 BLOCK_BYTES = 1 << 22
+WHOLE_OR_PART = frozenset({b"200", b"206"})
 _WAIT_SECONDS = 120
 
 
@@ -77,12 +78,24 @@ def read_head(connection: socket.socket) -> tuple[bytes, bytes]:
     return head, rest
 
 
-def length_of(head: bytes) -> int:
-    """Return the Content-Length of a 200 or 206; raises Wrong for anything else."""
-    if head[9:12] not in {b"200", b"206"}:
+def location_of(port: int, path: str) -> str:
+    """Ask for a path and return where the answer, a 302, sends us; raises Wrong for another."""
+    with socket.create_connection(("127.0.0.1", port), _WAIT_SECONDS) as connection:
+        connection.sendall(Wanted(path).request(port))
+        head, _ = read_head(connection)
+    return _field(head, b"Location", {b"302"}).decode()
+
+
+def length_of(head: bytes, statuses: Container[bytes] = WHOLE_OR_PART) -> int:
+    """Return the Content-Length of a 200 or 206, or of what else may come; raises Wrong."""
+    return int(_field(head, b"Content-Length", statuses))
+
+
+def _field(head: bytes, wanted: bytes, statuses: Container[bytes]) -> bytes:
+    if head[9:12] not in statuses:
         raise Wrong(head[:300].decode(errors="replace"))
     for line in head.split(b"\r\n")[1:]:
         name, _, value = line.partition(b":")
-        if name.lower() == b"content-length":
-            return int(value)
-    raise Wrong("an answer without Content-Length")
+        if name.lower() == wanted.lower():
+            return value.strip()
+    raise Wrong(f"an answer without {wanted.decode()}")

@@ -9,10 +9,10 @@ from __future__ import annotations
 import selectors
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass, field
 
-from bench.clients.drain import Wrong, length_of
+from bench.clients.drain import WHOLE_OR_PART, Wrong, length_of
 
 _BLOCK = 1 << 20
 
@@ -43,7 +43,8 @@ class Load:
 class _Line:
     """One connection: what it waits for and since when."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, statuses: Container[bytes]) -> None:
+        self.statuses = statuses
         self.socket = socket.create_connection(("127.0.0.1", port), 30)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.socket.setblocking(False)
@@ -66,23 +67,29 @@ class _Line:
             head, found, rest = self.head.partition(b"\r\n\r\n")
             if not found:
                 return False
-            self.left = length_of(head) - len(rest)
+            self.left = length_of(head, self.statuses) - len(rest)
         elif self.left:
             self.left -= self.socket.recv_into(block, min(self.left, _BLOCK), socket.MSG_TRUNC)
         return self.left == 0
 
 
-def press(port: int, requests: Iterator[bytes], seconds: float, connections: int = 32) -> Load:
+def press(
+    port: int,
+    requests: Iterator[bytes],
+    seconds: float,
+    connections: int = 32,
+    statuses: Container[bytes] = WHOLE_OR_PART,
+) -> Load:
     """Ask until the time is over or the requests are; return what was answered in it.
 
     `requests` are whole HTTP/1.1 requests that keep the connection. Raises: Wrong for any answer
-    that is not 200 or 206.
+    of another status.
     """
     block = bytearray(_BLOCK)
     load = Load(seconds)
     with selectors.DefaultSelector() as selector:
         for _ in range(connections):
-            line = _Line(port)
+            line = _Line(port, statuses)
             line.ask(next(requests))
             selector.register(line.socket, selectors.EVENT_READ, line)
         begun = time.perf_counter()

@@ -8,8 +8,11 @@ from bench.figures import Figure
 from bench.ground import Ground
 from bench.measures import (
     group_commit,
+    growth,
     publish,
+    redirect,
     resolve,
+    s3_upload,
     sequencer,
     slow_readers,
     small_files,
@@ -22,10 +25,13 @@ Measure = Callable[[Ground], Sequence[Figure]]
 MEASURES: Mapping[str, Measure] = {
     "streams": streams.measure,
     "small-files": small_files.measure,
+    "redirect": redirect.measure,
     "slow-readers": slow_readers.measure,
     "resolve": resolve.measure,
     "group-commit": group_commit.measure,
     "sequencer": sequencer.measure,
     "snapshot": snapshot.measure,
     "publish": publish.measure,
+    "s3-upload": s3_upload.measure,
+    "growth": growth.measure,
 }

@@ -22,7 +22,7 @@ from gatekeeper.db.unit_of_work import Act
 from gatekeeper.domain.people import Context
 from gatekeeper.services.ports import House
 
-SECONDS = 5.0
+SECONDS = 4.0
 BUSY_SECONDS = 60  # nobody gives up: what waiting costs is what is measured
 
 

@@ -1,10 +1,11 @@
-"""Growth: what a page and an answer cost with 10², 10⁴ and 10⁶ of everything in the database.
+"""Growth: what a page and an answer cost with ever more of everything in the database.
 
-Models, people, cases, grants and entries grow together: everybody asked for one model and holds it,
-and a hundred cases are open. Each door is asked through the application in this process, without
-HTTP, and counts the CPU-seconds of its thread. The number of statements must not change at all;
-time may, by what another level of an index costs. The ledger's last page is read at one million
-entries, with `FULL=1` at ten.
+Models, people, cases, grants and entries grow together, from 10² over 10⁴ to 10⁵, and entries alone
+on to 10⁶; with `FULL=1` everything to 10⁶ and entries to 10⁷, which takes long to fill. Everybody
+asked for one model and holds it, and a hundred cases are open. Each door is asked through the
+application in this process, without HTTP, and counts the CPU-seconds of its thread; before each
+question something is said to have changed, so that nothing is answered from what is remembered. The
+number of statements must not change at all; time may, by what another level of an index costs.
 """
 
 from __future__ import annotations
@@ -12,9 +13,10 @@ from __future__ import annotations
 import json
 import shutil
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import pairwise
 from statistics import median
 from typing import Any
 
@@ -32,9 +34,9 @@ from gatekeeper.services.ports import House
 from gatekeeper.settings import load
 from tests.cast import NAMESPACE, Member, context
 
-SIZES = (100, 10_000, 1_000_000)
-FULL_ENTRIES = 10_000_000
-TIMES = 15
+SIZES, ENTRIES = (100, 10_000, 100_000), 1_000_000
+FULL_SIZES, FULL_ENTRIES = (100, 10_000, 1_000_000), 10_000_000
+TIMES = 11
 _V1 = "/api/v1"
 
 # What is asked of whom: name -> (key of the cast or of a reader, method, path)
@@ -87,12 +89,28 @@ class Site:
         turns = iter(range(TIMES + 3))
 
         def once() -> float:
+            self._change(crowd.forget)
             return _ask(client, method, path.format(turn=next(turns)), headers)
 
         once(), once()
+        self._change(crowd.forget)
         with self._counted() as seen:
-            once()
+            _ask(client, method, path.format(turn=next(turns)), headers)
         return Cost(1000 * median(once() for _ in range(TIMES)), len(seen))
+
+    def fill(self, first: int, last: int) -> None:
+        """Let everything grow to so many."""
+        self._change(crowd.fill, first, last)
+        with self.house.db.engine.connect() as connection:
+            connection.exec_driver_sql("PRAGMA optimize")
+
+    def fill_ledger(self, first: int, last: int) -> None:
+        """Let the entries alone grow to so many."""
+        self._change(crowd.fill_ledger, first, last)
+
+    def _change(self, change: Callable[..., None], *arguments: int) -> None:
+        with self.house.db.engine.execution_options(immediate=True).begin() as connection:
+            change(connection, *arguments)
 
     def _session(self, who: str) -> str:
         session_id = f"session-of-{who}-{time.monotonic_ns()}"
@@ -115,26 +133,16 @@ class Site:
 
 def measure(ground: Ground) -> Sequence[Figure]:
     """Fill, and ask at every door at every size."""
+    sizes, entries = (FULL_SIZES, FULL_ENTRIES) if ground.full else (SIZES, ENTRIES)
     found: dict[int, dict[str, Cost]] = {}
     with _grown(ground) as site:
-        before = 0
-        for size in SIZES:
-            _fill(site, before, size)
-            before = size
+        for before, size in pairwise((0, *sizes)):
+            site.fill(before, size)
+            if size == sizes[-1]:
+                site.fill_ledger(size, entries)
             found[size] = {name: site.ask(*door) for name, door in DOORS.items()}
-        if ground.full:
-            with site.house.db.engine.execution_options(immediate=True).begin() as connection:
-                crowd.fill_ledger(connection, before, FULL_ENTRIES)
         pages = [_pages(site) for _ in range(ground.rounds)]
-    entries = FULL_ENTRIES if ground.full else SIZES[-1]
-    return [_last_page(pages, entries), *_figures(found)]
-
-
-def _fill(site: Site, first: int, last: int) -> None:
-    with site.house.db.engine.execution_options(immediate=True).begin() as connection:
-        crowd.fill(connection, first, last)
-    with site.house.db.engine.connect() as connection:
-        connection.exec_driver_sql("PRAGMA optimize")
+    return [_last_page(pages, entries), *_figures(found, entries)]
 
 
 @contextmanager
@@ -185,15 +193,17 @@ def _last_page(pages: Sequence[tuple[float, float]], entries: int) -> Figure:
     )
 
 
-def _figures(found: Mapping[int, Mapping[str, Cost]]) -> list[Figure]:
-    few, many = found[SIZES[0]], found[SIZES[-1]]
+def _figures(found: Mapping[int, Mapping[str, Cost]], entries: int) -> list[Figure]:
+    least, most = min(found), max(found)
+    few, many = found[least], found[most]
+    grown = f"{least} of everything, now {most:,} and {entries:,} entries"
     return [
         figure
         for name in DOORS
         for figure in (
             Figure(
                 name=f"growth, {name}",
-                anchor=f"{SIZES[0]} of everything, now {SIZES[-1]:,}",
+                anchor=grown,
                 unit="CPU-ms",
                 values={"ours": [many[name].ms], "anchor": [few[name].ms]},
                 ratios=[many[name].ms / few[name].ms],
@@ -206,13 +216,17 @@ def _figures(found: Mapping[int, Mapping[str, Cost]]) -> list[Figure]:
             ),
             Figure(
                 name=f"growth, {name}, statements",
-                anchor=f"{SIZES[0]} of everything",
+                anchor=grown,
                 unit="statements",
                 values={"ours": [many[name].statements], "anchor": [few[name].statements]},
                 ratios=[many[name].statements / max(1, few[name].statements)],
                 floor=1.0,
                 aim=1.0,
                 bound=Bound.AT_MOST,
+                extra={
+                    f"statements at {size:,}": costs[name].statements
+                    for size, costs in found.items()
+                },
             ),
         )
     ]

@@ -28,7 +28,7 @@ from gatekeeper.domain.ledger import CompactRange, leaf_hash
 from gatekeeper.services.ports import House
 from tests.cast import context
 
-SECONDS = 5.0
+SECONDS = 4.0
 
 
 def measure(ground: Ground) -> Sequence[Figure]:

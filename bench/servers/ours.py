@@ -10,7 +10,9 @@ from pathlib import Path
 from bench.processes import Server, free_port, running
 from bench.servers.anchors import nginx_as
 from bench.servers.hall import Hall
+from bench.servers.store import BUCKET, Store
 from tests.nginx import configuration
+from tests.seaweed import CREDENTIALS, settings_for
 
 THREADS = 512  # the default of the settings
 
@@ -55,12 +57,24 @@ def x_accel(hall: Hall, place: Callable[[str], Path], threads: int = THREADS) ->
             yield Server(front, [*found.pids, *app.pids])
 
 
+@contextmanager
+def redirect(hall: Hall, place: Callable[[str], Path], store: Store) -> Iterator[Server]:
+    """Run it before a store that holds its blobs and sends them."""
+    settings = {
+        **settings_for(BUCKET, store.url),
+        **CREDENTIALS,
+        "GATEKEEPER_DELIVERY__MODE": "redirect",
+    }
+    with direct(hall.twin(place("twin") / "data"), THREADS, **settings) as server:
+        yield server
+
+
 Serving = Callable[[Hall], AbstractContextManager[Server]]
 
 
 def modes(place: Callable[[str], Path]) -> Mapping[str, Serving]:
     """Return how to serve a hall in each delivery mode measured; `place` gives empty directories.
 
-    Known gap: not `redirect`, where the bytes come from a store that is somebody else's.
+    Not `redirect`, where a store sends the bytes: bench/measures/redirect.py.
     """
     return {"direct": direct, "x-accel": lambda hall: x_accel(hall, place)}
