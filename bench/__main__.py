@@ -16,7 +16,7 @@ from bench.report import plot, results, table
 ROOT = Path(__file__).parent.parent
 RESULTS = Path(__file__).parent / "results"
 DOCUMENT, PICTURE = ROOT / "docs" / "performance.md", "images/performance.svg"
-ROUNDS = 5
+ROUNDS = 3
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -55,7 +55,9 @@ def _run(ground: Ground, name: str, folder: Path) -> bool:
 def _read(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
     parser.add_argument("--only", type=_names, default=list(MEASURES), help="measures, by comma")
-    parser.add_argument("--full", action="store_true", help="ten million audit entries")
+    parser.add_argument(
+        "--full", action="store_true", help="a million of everything, ten million audit entries"
+    )
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     parser.add_argument("--scratch", type=Path, default=ROOT / "var" / "bench")
     parser.add_argument("--results", type=Path, default=RESULTS)
