@@ -101,8 +101,6 @@ class Site:
     def fill(self, first: int, last: int) -> None:
         """Let everything grow to so many."""
         self._change(crowd.fill, first, last)
-        with self.house.db.engine.connect() as connection:
-            connection.exec_driver_sql("PRAGMA optimize")
 
     def fill_ledger(self, first: int, last: int) -> None:
         """Let the entries alone grow to so many."""
