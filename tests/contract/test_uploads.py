@@ -279,6 +279,37 @@ def test_a_right_that_ends_while_a_body_comes_in_takes_nothing(
             ask()
 
 
+def test_whose_role_was_taken_still_gives_their_own_uploads_up(
+    world: World, owner: Context
+) -> None:
+    """And does nothing else with them; with a token it needs the scope as before."""
+    house, email = world.house, world.cast.owner.email
+    upload = sending.begin(house, owner, world.name("T3"), NEW).upload
+    send(world, owner, upload, 1)
+    whole = ready(world, owner, "whole")
+    members.set_role(house, context(), "northfield", email, Role.OWNER, remove=True)
+    reader = context(replace(world.cast.owner.bearer, scope=Scope.READ))
+    with pytest.raises(Refused):
+        sending.give_up(house, reader, upload.id)
+    with pytest.raises(NotFound):
+        sending.give_up(house, context(world.cast.handler.actor), upload.id)
+    for ask in (
+        lambda: sending.look(house, owner, upload.id),
+        lambda: send(world, owner, upload, 2),
+        lambda: sending.complete(house, owner, upload.id),
+    ):
+        with pytest.raises(NotAllowed):
+            ask()
+    assert {standing.upload.id for standing in sending.mine(house, owner)} == {upload.id, whole.id}
+    for left in (upload, whole):
+        sending.give_up(house, owner, left.id)
+        with pytest.raises(NotFound):
+            sending.give_up(house, owner, left.id)
+    assert sending.mine(house, owner) == []
+    with pytest.raises(NotFound):
+        house.objects.staging.parts(upload.staging)
+
+
 @pytest.mark.parametrize(
     "path", ["", "/etc/passwd", "../x", "a/../b", "a//b", ".git/config", "a\\b", "a\nb", "x" * 513]
 )

@@ -74,7 +74,10 @@ def complete(ctx: Context, upload_id: str) -> Done[uploads.Upload]:
 
 @noun.delete("/uploads/<upload_id>", scope=Scope.WRITE)
 def give_up(ctx: Context, upload_id: str) -> uploads.GivenUp:
-    """Give an upload up and delete its parts."""
+    """Give up an upload of one's own, also without a role that may publish any more.
+
+    Its parts are deleted. What was verified before stays in the store, named by no revision.
+    """
     return uploads.GivenUp(id=sending.give_up(house(), ctx, upload_id).upload.id)
 
 

@@ -13,7 +13,7 @@ from flask import Flask
 from werkzeug.test import EnvironBuilder, TestResponse, run_wsgi_app
 
 from gatekeeper.domain.people import SYSTEM, Role, Scope
-from gatekeeper.services import members, tokens
+from gatekeeper.services import members, storage, tokens
 from gatekeeper.services.uploads import verifying
 from tests.builders import World
 from tests.cast import context
@@ -211,6 +211,33 @@ def test_another_publisher_finds_nothing(owner: Api, as_: As, world: World) -> N
     assert {code(answer) for answer in answers} == {(404, "not_found")}
     assert other.get("uploads").get_json() == {"items": [], "next": None}
     assert owner.get(f"uploads/{upload_id}").status_code == 200
+
+
+def test_a_former_publisher_gives_up_what_their_list_still_shows(owner: Api, world: World) -> None:
+    upload_id, email = begun(owner, world)["id"], world.cast.owner.email
+    members.set_role(world.house, context(), "northfield", email, Role.OWNER, remove=True)
+    assert [item["id"] for item in owner.get("uploads").get_json()["items"]] == [upload_id]
+    assert owner.get(f"uploads/{upload_id}").status_code == 403
+    path, headers = f"/api/v1/uploads/{upload_id}", dict(owner.headers)
+    assert owner.client.delete(path, headers=headers).get_json()["id"] == upload_id
+    assert code(owner.client.delete(path, headers=headers)) == (404, "not_found")
+    assert owner.get("uploads").get_json()["items"] == []
+
+
+def test_the_description_of_giving_up_does_not_promise_that_all_is_deleted(
+    owner: Api, world: World
+) -> None:
+    """For it is not: the verified bytes stay, and `fsck` counts them."""
+    upload_id = ready(owner, world)
+    before = list(storage.unnamed(world.house))
+    headers = dict(owner.headers)
+    owner.client.delete(f"/api/v1/uploads/{upload_id}", headers=headers)
+    assert list(storage.unnamed(world.house)) == before
+    assert DIGEST in str(before)
+    document = owner.get("openapi.json").get_json()
+    (told,) = (item["delete"]["description"] for path, item in document["paths"].items()
+               if path.endswith("/uploads/{upload_id}"))  # fmt: skip
+    assert "stays in the store" in told
 
 
 WRONG: list[dict[str, Any]] = [
