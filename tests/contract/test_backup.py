@@ -6,6 +6,8 @@ What the reader of an archive refuses stands in test_archive, kill -9 in fault/t
 from __future__ import annotations
 
 import fcntl
+import hashlib
+import io
 import json
 import os
 import resource
@@ -28,12 +30,14 @@ from gatekeeper.db.engine import writes
 from gatekeeper.domain.access import Refused
 from gatekeeper.domain.grants import EndReason, GrantCommand
 from gatekeeper.domain.ledger import CompactRange, leaf_hash
-from gatekeeper.domain.people import Role
+from gatekeeper.domain.people import SYSTEM, Role
 from gatekeeper.services import audit, downloads, grants, members, people, registration, storage
 from gatekeeper.services import backup as services
 from gatekeeper.services.archive import Archive
 from gatekeeper.services.ports import House
 from gatekeeper.services.publishing import revisions
+from gatekeeper.services.uploads import sending, verifying
+from gatekeeper.services.uploads.sending import Wanted
 from tests import builders
 from tests.builders import World
 from tests.cast import context
@@ -200,6 +204,22 @@ def test_nobody_is_signed_in_after_a_restore(world: World, site: Site, new: Site
     with restored.db.reading() as read:
         assert read.connection.execute(select(t.sessions)).all() == []
     restored.db.close()
+
+
+def test_what_is_uploaded_and_not_published_is_not_in_the_archive(world: World, site: Site) -> None:
+    """Neither a row of it nor its bytes, verified or not."""
+    owner, body = context(world.cast.owner.actor), b"a secret that nobody published"
+    digest = hashlib.sha256(body).hexdigest()
+    wanted = Wanted("unpublished.bin", len(body))
+    upload = sending.begin(world.house, owner, world.name("T3"), wanted).upload
+    part = (len(body), io.BytesIO(body))
+    sending.receive(world.house, lambda: owner, upload.id, 1, part)
+    sending.complete(world.house, owner, upload.id)
+    assert verifying.verify_next(world.house, lambda: context(SYSTEM))
+    assert digest in set(storage.unnamed(world.house))
+    archive = backup(site).read_bytes()
+    for word in (body, digest.encode(), upload.id.encode(), b"unpublished.bin"):
+        assert word not in archive
 
 
 def test_a_backup_beside_a_busy_publisher_holds_every_blob_it_names(
