@@ -75,6 +75,8 @@ class Fetch:
 
 Wanted = See | Fetch
 
+_PUBLISHERS = frozenset({Role.OWNER, Role.PUBLISHER})
+
 
 @dataclass(frozen=True, slots=True)
 class Standing:
@@ -139,24 +141,14 @@ class Refused(GatekeeperError):
         self.application_id = application_id
 
 
-@dataclass(frozen=True, slots=True)
-class _Question:
+class _Question(NamedTuple):
     standing: Standing
     model: Model
     wanted: Wanted
     now: datetime
     is_open: bool  # an open tier, or an open file of a gated model
-
-    @property
-    def is_member(self) -> bool:
-        """Owners and publishers of the namespace may fetch, and it is recorded as such."""
-        return bool(self.standing.roles & {Role.OWNER, Role.PUBLISHER})
-
-    @property
-    def live_grant(self) -> Grant | None:
-        """The grant that opens the model now and lasts longest."""
-        live = [g for g in self.standing.grants if g.opens(self.now)]
-        return max(live, key=lambda g: g.ends_at, default=None)
+    is_member: bool  # owners and publishers of the namespace may fetch; it is recorded as such
+    live_grant: Grant | None  # that opens the model now and lasts longest
 
     @property
     def newest_grant(self) -> Grant | None:
@@ -171,7 +163,10 @@ def decide(standing: Standing, model: Model, wanted: Wanted, now: datetime) -> V
     is_open = model.tier.is_open or (
         isinstance(wanted, Fetch) and is_open_path(wanted.path, model.open_files)
     )
-    question = _Question(standing, model, wanted, now, is_open)
+    is_member = not standing.roles.isdisjoint(_PUBLISHERS)
+    live = [grant for grant in standing.grants if grant.opens(now)]
+    longest = max(live, key=lambda grant: grant.ends_at, default=None)
+    question = _Question(standing, model, wanted, now, is_open, is_member, longest)
     clauses = tuple(clause for judge in _ORDER if (clause := judge(question)) is not None)
     failing = next((c for c in clauses if c.fails), None)
     if failing is not None:
