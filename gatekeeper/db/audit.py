@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import rfc8785
-from sqlalchemy import Connection, Row, func, select
+from sqlalchemy import ColumnElement, Connection, Row, func, select
 
 from gatekeeper.db import ledger
 from gatekeeper.db import tables as t
@@ -38,8 +38,10 @@ class AuditReader:
         query = select(t.entries, t.leaves.c.leaf_index).outerjoin(
             t.leaves, t.leaves.c.entry_id == t.entries.c.id
         )
+        place: ColumnElement[int] = t.entries.c.id
         for subject in want.subjects:
             mention = t.mentions.alias()
+            place = mention.c.entry_id  # in the order of its own index, a page is read and no more
             query = query.join(mention, mention.c.entry_id == t.entries.c.id).where(
                 mention.c.subject == subject
             )
@@ -50,8 +52,8 @@ class AuditReader:
         if want.until is not None:
             query = query.where(t.entries.c.at < want.until)
         if want.before is not None:
-            query = query.where(t.entries.c.id < want.before)
-        rows = self._c.execute(query.order_by(t.entries.c.id.desc()).limit(want.limit))
+            query = query.where(place < want.before)
+        rows = self._c.execute(query.order_by(place.desc()).limit(want.limit))
         return [_entry(row) for row in rows]
 
     def head(self) -> TreeHead:
