@@ -104,7 +104,7 @@ class GrantReader:
             select(t.grants)
             .join(t.grant_models, t.grant_models.c.grant_id == t.grants.c.id)
             .where(t.grant_models.c.model_id == model_id)
-            .order_by(t.grants.c.starts_at.desc())
+            .order_by(t.grant_models.c.starts_at.desc())
             .limit(limit)
         )
 
@@ -127,19 +127,22 @@ class GrantReader:
 
     def search(self, want: GrantFilter) -> list[Grant]:
         """Return grants, newest first, after a (starts_at, id)."""
-        g = t.grants.c
-        query = select(t.grants)
+        g, of = t.grants.c, t.grant_models.c
+        query, place = select(t.grants), (g.starts_at, g.id)
         if want.namespaces is not None:
-            inside = _covering(t.models.c.namespace.in_(list(want.namespaces)))
-            query = query.where(or_(g.person_id == want.own_of, g.id.in_(inside)))
+            own = g.person_id == want.own_of
+            inside = _covers(t.models.c.namespace.in_(list(want.namespaces)))
+            query = query.where(or_(own, inside) if want.namespaces else own)
         if want.person_id is not None:
             query = query.where(g.person_id == want.person_id)
         if want.model_id is not None:
-            query = query.where(g.id.in_(_covering(t.models.c.id == want.model_id)))
+            query = query.join(t.grant_models, of.grant_id == g.id)
+            query = query.where(of.model_id == want.model_id)
+            place = (of.starts_at, of.grant_id)
         if want.after is not None:
             at, last = want.after
-            query = query.where(tuple_(g.starts_at, g.id) < tuple_(literal(at, t.Moment()), last))
-        return self._grants(query.order_by(g.starts_at.desc(), g.id.desc()).limit(want.limit))
+            query = query.where(tuple_(*place) < tuple_(literal(at, t.Moment()), last))
+        return self._grants(query.order_by(*(p.desc() for p in place)).limit(want.limit))
 
     def link(self, link_id: LinkId) -> Link | None:
         """Return an issued link."""
@@ -208,9 +211,11 @@ class GrantReader:
         )
 
 
-def _covering(condition: Any) -> Select[Any]:
+def _covers(condition: Any) -> Any:
+    """Say of each grant in its turn whether one of its models is such a one."""
+    of = t.grant_models.alias("covers")
     return (
-        select(t.grant_models.c.grant_id)
-        .join(t.models, t.models.c.id == t.grant_models.c.model_id)
-        .where(condition)
+        exists()
+        .where(of.c.grant_id == t.grants.c.id, t.models.c.id == of.c.model_id, condition)
+        .correlate(t.grants)
     )

@@ -364,7 +364,8 @@ grant_models = Table(
     metadata,
     Column("grant_id", Text, ForeignKey("grants.id"), primary_key=True),
     Column("model_id", Text, ForeignKey("models.id"), primary_key=True),
-    Index("ix_grant_models_model_id", "model_id"),
+    Column("starts_at", Moment, nullable=False),  # the grant's own: a model's newest come in order
+    Index("ix_grant_models_model_id", "model_id", "starts_at", "grant_id"),
 )
 
 links = Table(

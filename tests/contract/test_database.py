@@ -9,12 +9,13 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from alembic import command
 from sqlalchemy import Engine, create_engine, func, inspect, select, text
 
 from gatekeeper.app import make_house
@@ -323,3 +324,28 @@ def test_a_postgres_that_is_stopped_is_unavailable_soon_and_works_when_it_is_bac
         assert not has_namespace(house, "during")
         add_namespace(house, "after")
         house.db.close()
+
+
+def test_grants_of_an_older_database_stand_in_their_order_and_are_watched_on(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "gatekeeper.db"
+    engine = make_engine(f"sqlite:///{path}")
+    config = migrations._config()
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "uploads")
+    with closing(sqlite3.connect(path)) as older:  # which does not ask for the person and the model
+        older.execute(
+            "INSERT INTO grants (id, person_id, state, starts_at, ends_at, changed_at, event_id,"
+            " mac) VALUES ('gr_1', 'per_1', 'active', 77, 99, 77, 'e', x'00')"
+        )
+        older.execute("INSERT INTO grant_models (grant_id, model_id) VALUES ('gr_1', 'mod_1')")
+        older.commit()
+        triggers = "SELECT count(*) FROM sqlite_master WHERE type = 'trigger'"
+        before = older.execute(triggers).fetchone()
+        migrations.upgrade(engine)
+        assert older.execute("SELECT starts_at FROM grant_models").fetchall() == [(77,)]
+        assert older.execute(triggers).fetchone() == before
+    assert migrations.differences(engine) == []
+    engine.dispose()

@@ -31,7 +31,7 @@ def slip_in(house: House, member: Member, model: Model) -> None:
         assert row is not None
         forged = {**row, "id": f"gr_for_{member.key}", "person_id": member.id}
         connection.execute(insert(t.grants).values(forged))
-        covers = {"grant_id": forged["id"], "model_id": model.id}
+        covers = {"grant_id": forged["id"], "model_id": model.id, "starts_at": row["starts_at"]}
         connection.execute(insert(t.grant_models).values(covers))
 
 

@@ -184,7 +184,7 @@ COPIED = (
     "reason, changed_at, event_id, mac) SELECT {id}, {person}, 'active', starts_at, ends_at, "
     "application_id, agreement_id, NULL, changed_at, event_id, {mac} FROM grants WHERE id = :old"
 )
-MODELS = "INSERT INTO grant_models (grant_id, model_id) VALUES (:new, :model)"
+MODELS = "INSERT INTO grant_models (grant_id, model_id, starts_at) VALUES (:new, :model, 0)"
 
 
 def opens(world: World, member: Member, key: str) -> bool:
@@ -234,7 +234,7 @@ def test_a_copied_grant_of_ones_own_opens_nothing(any_world: World) -> None:
         "UPDATE grants SET starts_at = starts_at - 1 WHERE id = :id",
         "UPDATE grants SET event_id = 'x' WHERE id = :id",
         "UPDATE grants SET application_id = NULL WHERE id = :id",
-        "INSERT INTO grant_models (grant_id, model_id) VALUES (:id, :model)",
+        "INSERT INTO grant_models (grant_id, model_id, starts_at) VALUES (:id, :model, 0)",
         "UPDATE grant_models SET model_id = :model WHERE grant_id = :id",
     ],
 )

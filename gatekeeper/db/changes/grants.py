@@ -40,8 +40,9 @@ def _create(connection: Connection, stamp: Stamp, fact: f.GrantCreated) -> None:
         agreement_id=fact.agreement_id, changed_at=stamp.context.now, event_id=stamp.event_id,
         mac=b"",
     )  # fmt: skip
+    covered = [{"model_id": m, "starts_at": fact.starts_at} for m in fact.models]
     connection.execute(
-        insert(t.grant_models), [{"grant_id": fact.grant_id, "model_id": m} for m in fact.models]
+        insert(t.grant_models), [{"grant_id": fact.grant_id, **one} for one in covered]
     )
 
 
