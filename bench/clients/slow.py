@@ -18,6 +18,7 @@ from dataclasses import dataclass
 RECEIVE_BUFFER = 16 << 10
 STEP_BYTES = 8 << 10
 STEP_SECONDS = 0.5
+LAST_SECONDS = 60
 
 
 @dataclass(slots=True)
@@ -90,7 +91,9 @@ def requests(paths: Sequence[str], port: int, count: int) -> list[bytes]:
 
 
 def main() -> None:
-    """Read (port, paths, count) as JSON; open, say so, read until told to stop, tell the answers.
+    """Read (port, paths, count) as JSON; open, say so, read until told how much each must have.
+
+    Then wait for the last of them, a minute at most, and tell how many have it.
 
     A process of its own: nothing else waits for these thousands.
     """
@@ -103,6 +106,9 @@ def main() -> None:
     while not select.select([sys.stdin], [], [], 0.02)[0]:
         crowd.turn()
     least_bytes = json.loads(sys.stdin.readline())
+    until = time.monotonic() + LAST_SECONDS
+    while crowd.served(least_bytes) < count and time.monotonic() < until:
+        crowd.turn()
     print(json.dumps({"served": crowd.served(least_bytes), "answers": crowd.answers()}))
     crowd.close()
 

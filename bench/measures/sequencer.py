@@ -11,7 +11,7 @@ import time
 from collections.abc import Sequence
 from unittest.mock import patch
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, select
 
 from bench.clients.actors import Acts, act_on
 from bench.figures import Bound, Figure, by_yield, in_rounds
@@ -22,13 +22,15 @@ from gatekeeper import chores
 from gatekeeper.db import ledger
 from gatekeeper.db import tables as t
 from gatekeeper.db.engine import writes
+from gatekeeper.db.statements import Prepared
 from gatekeeper.domain.facts import Fact
 from gatekeeper.domain.facts.catalogue import NamespaceAdded
-from gatekeeper.domain.ledger import CompactRange, leaf_hash
+from gatekeeper.domain.ledger import leaf_hash
 from gatekeeper.services.ports import House
 from tests.cast import context
 
 SECONDS = 4.0
+_LOCK = Prepared(select(t.tree.c.id).where(t.tree.c.id == 1).with_for_update())
 
 
 def measure(ground: Ground) -> Sequence[Figure]:
@@ -86,7 +88,8 @@ def _append_and_chain(connection: Connection, key: bytes, stamp: ledger.Stamp, f
     """Append an entry and give it its leaf in the same transaction, under the head row's lock."""
     body = ledger.canonical(stamp.event_id, stamp.context, fact)
     actor = stamp.context.actor
-    row = insert(t.entries).values(
+    entry_id = ledger._ENTRY.first(  # noqa: SLF001  # of the same parts as ours
+        connection,
         event_id=stamp.event_id,
         kind=type(fact).__name__,
         at=stamp.context.now,
@@ -94,16 +97,10 @@ def _append_and_chain(connection: Connection, key: bytes, stamp: ledger.Stamp, f
         actor_id=actor.person_id,
         body=body,
         mac=ledger.entry_mac(key, body),
-    )
-    entry_id = connection.execute(row.returning(t.entries.c.id)).scalar_one()
-    found = [{"subject": s, "entry_id": entry_id} for s in ledger.subjects(stamp.context, fact)]
-    connection.execute(insert(t.mentions), found)
-    head = connection.execute(
-        select(t.tree.c.size, t.tree.c.hashes).where(t.tree.c.id == 1).with_for_update()
-    ).one()
-    hashes = tuple(head.hashes[i : i + 32] for i in range(0, len(head.hashes), 32))
-    grown = CompactRange(head.size, hashes).append(leaf_hash(body))
-    leaf = {"leaf_index": head.size, "entry_id": entry_id, "hash": leaf_hash(body)}
-    connection.execute(insert(t.leaves).values(leaf))
-    values = {"size": grown.size, "hashes": b"".join(grown.hashes)}
-    connection.execute(update(t.tree).where(t.tree.c.id == 1).values(values))
+    ).id
+    found = sorted(ledger.subjects(stamp.context, fact))
+    named = {f"subject{i}": subject for i, subject in enumerate(found)}
+    mentions = ledger._mentions(len(found))  # noqa: SLF001
+    mentions.run(connection, {"entry_id": entry_id, **named})
+    _LOCK.first(connection)
+    ledger._grow(connection, [(entry_id, leaf_hash(body))])  # noqa: SLF001

@@ -91,7 +91,7 @@ def nginx_as(home: Path, port: int, http: str) -> Iterator[Server]:
     home.mkdir(parents=True, exist_ok=True)
     conf = home / "nginx.conf"
     user = "user root;" if os.geteuid() == 0 else ""  # the files belong to whoever runs this
-    limits = {"open_files": OPEN_FILES, "connections": OPEN_FILES // 2}
+    limits = {"open_files": OPEN_FILES, "connections": OPEN_FILES}
     conf.write_text(_CONF.format(home=home, user=user, http=http, **limits))
     with running([program, "-p", home, "-c", conf], port, home / "nginx.log") as found:
         yield found

@@ -6,16 +6,26 @@ mode emits SAVEPOINT without BEGIN and rolls back nothing). Postgres: a bound on
 
 from __future__ import annotations
 
+import math
 import os
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import partial
 from typing import Any, ParamSpec, TypeVar
 
-from sqlalchemy import Connection, Engine, ExceptionContext, create_engine, event, make_url
-from sqlalchemy.exc import DBAPIError, InternalError, OperationalError
+from sqlalchemy import (
+    Connection,
+    Dialect,
+    Engine,
+    ExceptionContext,
+    create_engine,
+    event,
+    make_url,
+)
+from sqlalchemy.exc import DBAPIError, InternalError, InvalidatePoolError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import QueuePool
 
@@ -26,6 +36,7 @@ from gatekeeper.domain.errors import Busy, Unavailable
 writer: ContextVar[str | None] = ContextVar("writer", default=None)
 
 POLL_SECONDS = 0.005
+PING_SECONDS = 1.0
 # Postgres: read_only_sql_transaction, insufficient_privilege
 READ_ONLY, NOT_ENTITLED = "25006", "42501"
 
@@ -64,11 +75,26 @@ def make_engine(
         pool_size=pool_size,
         max_overflow=pool_size,
         pool_timeout=busy_seconds,
-        pool_pre_ping=True,  # a connection that died with its server is replaced, not used
         connect_args=_bounds(busy_seconds, statement_seconds),
     )
     event.listen(engine, "handle_error", _drop_read_only)
+    event.listen(engine, "checkin", _rest)
+    event.listen(engine, "checkout", partial(_wake, engine.dialect))
     return engine
+
+
+def _rest(_connection: Any, record: Any) -> None:
+    record.info["rests_since"] = time.monotonic()
+
+
+def _wake(dialect: Dialect, connection: Any, record: Any, _proxy: Any) -> None:
+    """Replace a connection that died with its server; one used just now is not asked."""
+    if time.monotonic() - record.info.get("rests_since", math.inf) < PING_SECONDS:
+        return
+    try:
+        dialect.do_ping(connection)
+    except dialect.loaded_dbapi.Error as error:
+        raise InvalidatePoolError from error
 
 
 def _drop_read_only(error: ExceptionContext) -> None:

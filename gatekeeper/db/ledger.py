@@ -18,7 +18,21 @@ from functools import cache
 from typing import Any
 
 import rfc8785
-from sqlalchemy import Connection, Row, bindparam, delete, func, insert, select, text, update
+from sqlalchemy import (
+    CTE,
+    Connection,
+    Insert,
+    Row,
+    String,
+    bindparam,
+    delete,
+    func,
+    insert,
+    select,
+    text,
+    update,
+)
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from gatekeeper.db import tables as t
 from gatekeeper.db.engine import writes
@@ -32,11 +46,24 @@ ENTRY_VERSION = 1
 LEADER_PAUSE_MS = 2000
 SEQUENCER_LOCK = 0x676B6C6F67  # "gklog", the advisory lock of the one sequencer
 
-_ENTRY = Prepared(
+
+def _waiting(entry: CTE) -> Insert:
+    """Insert an entry, that it waits for its leaf, and its mentions (Postgres: one way there)."""
+    waits = insert(t.unsequenced).from_select(["entry_id"], select(entry.c.id)).cte("waits")
+    subject = func.unnest(bindparam("subjects", type_=ARRAY(String)))
+    return (
+        insert(t.mentions)
+        .from_select(["subject", "entry_id"], select(subject, entry.c.id))
+        .add_cte(waits)
+    )
+
+
+_INSERT_ENTRY = (
     insert(t.entries)
     .values({c.name: bindparam(c.name) for c in t.entries.c if c.name != "id"})
     .returning(t.entries.c.id)
 )
+_ENTRY, _WAITING = Prepared(_INSERT_ENTRY), Prepared(_waiting(_INSERT_ENTRY.cte("entry")))
 _LEAF, _HEAD = (
     Prepared(insert(table).values({c.name: bindparam(c.name) for c in table.c}))
     for table in (t.leaves, t.tree)
@@ -91,24 +118,24 @@ def append(connection: Connection, key: bytes, stamp: Stamp, fact: Fact) -> None
     """Insert the entry of a fact; on SQLite its leaf as well."""
     body = canonical(stamp.event_id, stamp.context, fact)
     actor = stamp.context.actor
-    entry_id = _ENTRY.first(
-        connection,
-        event_id=stamp.event_id,
-        kind=type(fact).__name__,
-        at=stamp.context.now,
-        actor_kind=str(actor.kind),
-        actor_id=actor.person_id,
-        body=body,
-        mac=entry_mac(key, body),
-    ).id
+    row = {
+        "event_id": stamp.event_id,
+        "kind": type(fact).__name__,
+        "at": stamp.context.now,
+        "actor_kind": str(actor.kind),
+        "actor_id": actor.person_id,
+        "body": body,
+        "mac": entry_mac(key, body),
+    }
     found = sorted(subjects(stamp.context, fact))
+    if connection.dialect.name != "sqlite":
+        _WAITING.run(connection, {"subjects": tuple(found), **row})
+        return
+    entry_id = _ENTRY.first(connection, **row).id
     if found:
         named = {f"subject{i}": subject for i, subject in enumerate(found)}
         _mentions(len(found)).run(connection, {"entry_id": entry_id, **named})
-    if connection.dialect.name == "sqlite":
-        _grow(connection, [(entry_id, leaf_hash(body))])
-    else:
-        connection.execute(insert(t.unsequenced).values(entry_id=entry_id))
+    _grow(connection, [(entry_id, leaf_hash(body))])
 
 
 @cache

@@ -1,12 +1,11 @@
 """Statements built once, for what every request for bytes asks and every entry writes.
 
-Core builds, keys, binds and wraps a statement anew each time: 140 us, where SQLite itself needs 3.
-So on SQLite a statement is compiled once for each length of its lists and run on the driver's own
-cursor, in the transaction of its connection. Listeners of `before_cursor_execute` hear of it, and
-the driver's errors become SQLAlchemy's, as everywhere else. On Postgres, where the way to the
-server is what costs, Core runs it.
+Core builds, keys, binds and wraps a statement anew each time: 140 us, where SQLite itself needs 3
+and Postgres 100. So it is compiled once for each length of its lists; on SQLite it runs on the
+driver's own cursor, in the transaction of its connection. Listeners of `before_cursor_execute` hear
+of it, and the driver's errors become SQLAlchemy's, as everywhere else.
 
-A list is bound with `expanding=True`, every other value by its name alone.
+A list is bound with `expanding=True`, every other value by its name alone; an array is a tuple.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Delete, Dialect, Insert, Select, Update
+from sqlalchemy import Connection, CursorResult, Delete, Dialect, Insert, Select, Update
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql.compiler import SQLCompiler
 
@@ -27,14 +26,17 @@ Process = Callable[[Any], Any]
 
 @dataclass(frozen=True, slots=True)
 class _Compiled:
-    """The text for SQLite, where each of its values comes from, and how a row is read."""
+    """The text for one database, where each of its values comes from, and how a row is read."""
 
     text: str
-    values: Sequence[Callable[[Values], Any]]
+    values: Sequence[tuple[str, Callable[[Values], Any]]]
     read: Callable[[Sequence[Any]], Any]
 
-    def bind(self, values: Values) -> list[Any]:
-        return [value(values) for value in self.values]
+    def in_order(self, values: Values) -> list[Any]:
+        return [value(values) for _, value in self.values]
+
+    def by_name(self, values: Values) -> dict[str, Any]:
+        return {name: value(values) for name, value in self.values}
 
 
 class Prepared:
@@ -42,43 +44,47 @@ class Prepared:
 
     def __init__(self, statement: Select[Any] | Insert | Update | Delete) -> None:
         self._statement = statement
-        self._compiled: dict[tuple[int, ...], _Compiled] = {}
+        self._compiled: dict[tuple[str | int, ...], _Compiled] = {}
 
     def all(self, connection: Connection, **values: Any) -> Sequence[Any]:
         """Return every row, with its columns as attributes."""
-        if connection.dialect.name != "sqlite":
-            return connection.execute(self._statement, values).all()
         compiled = self._for(connection, values)
         return [compiled.read(row) for row in _run(connection, compiled, values).fetchall()]
 
     def first(self, connection: Connection, **values: Any) -> Any:
         """Return the first row, None when there is none."""
-        if connection.dialect.name != "sqlite":
-            return connection.execute(self._statement, values).first()
         compiled = self._for(connection, values)
-        row = _run(connection, compiled, values).fetchone()
+        found = _run(connection, compiled, values)
+        row = found.fetchone()
+        found.close()
         return None if row is None else compiled.read(row)
 
     def run(self, connection: Connection, *rows: Values) -> None:
-        """Run a statement that returns nothing, once for each set of values."""
-        if connection.dialect.name != "sqlite":
-            connection.execute(self._statement, rows)
+        """Run a statement that returns nothing, once for each set of values; all of one shape."""
+        if len(rows) > 1 and connection.dialect.name != "sqlite":  # on one way there
+            compiled = self._for(connection, rows[0])
+            connection.exec_driver_sql(compiled.text, [compiled.by_name(row) for row in rows])
             return
         for values in rows:
             _run(connection, self._for(connection, values), values)
 
     def _for(self, connection: Connection, values: Values) -> _Compiled:
-        lengths = tuple(len(value) for value in values.values() if isinstance(value, list))
-        found = self._compiled.get(lengths)
+        lengths = (len(value) for value in values.values() if isinstance(value, list))
+        key: tuple[str | int, ...] = (connection.dialect.name, *lengths)
+        found = self._compiled.get(key)
         if found is None:
-            found = self._compiled[lengths] = _compile(self._statement, connection.dialect, values)
+            found = self._compiled[key] = _compile(self._statement, connection.dialect, values)
         return found
 
 
-def _run(connection: Connection, compiled: _Compiled, values: Values) -> sqlite3.Cursor:
+def _run(
+    connection: Connection, compiled: _Compiled, values: Values
+) -> sqlite3.Cursor | CursorResult[Any]:
+    if connection.dialect.name != "sqlite":
+        return connection.exec_driver_sql(compiled.text, compiled.by_name(values))
     if not connection.in_transaction():
         connection.begin()
-    return tell(connection, compiled.text, compiled.bind(values))
+    return tell(connection, compiled.text, compiled.in_order(values))
 
 
 def tell(connection: Connection, words: str, values: Sequence[Any] = ()) -> sqlite3.Cursor:
@@ -102,11 +108,11 @@ def _compile(statement: Any, dialect: Dialect, values: Values) -> _Compiled:
         for place, name in enumerate(names)
     }
     sources = []
-    for name in state.positiontup or ():
+    for name in state.positiontup or state.parameters:
         key, place = listed.get(name, (name, None))
         process = compiler.binds[key].type.dialect_impl(dialect).bind_processor(dialect)
         fixed = None if key in values else (state.parameters[name],)
-        sources.append(_source(key, place, fixed, process))
+        sources.append((name, _source(key, place, fixed, process)))
     return _Compiled(state.statement, sources, _reader(statement, dialect))
 
 

@@ -8,7 +8,10 @@ Not here: opening accounts (services/registration), sessions, what a person may 
 from __future__ import annotations
 
 import os
-import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
+from typing import TypeVar
 
 from argon2 import PasswordHasher, Type
 from argon2.exceptions import InvalidHashError, VerificationError
@@ -35,13 +38,14 @@ from gatekeeper.domain.people import (
 )
 from gatekeeper.services.ports import House
 
-# Source: OWASP's minimum for argon2id (19 MiB, 2 passes); at most one hash per core at a time.
+# Source: OWASP's minimum for argon2id (19 MiB, 2 passes).
 _HASHER = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1, type=Type.ID)
-_HASHING = threading.BoundedSemaphore(os.cpu_count() or 1)
 _WAIT_SECONDS = 10
 _NOBODYS_HASH = _HASHER.hash("nobody has this password")
 
 RESET_SECONDS = 3600
+
+_Result = TypeVar("_Result")
 
 
 def sign_in(house: House, email: str, password: str) -> Person:
@@ -179,24 +183,30 @@ def read_claim(house: House, ctx: Context, purpose: Purpose, token: str) -> Clai
 
 def hash_password(password: str) -> str:
     """Return the argon2id hash; raises Busy when too many passwords wait."""
-    with _Hashing():
-        return _HASHER.hash(password)
+    return _by_hasher(lambda: _HASHER.hash(password))
 
 
 def _verify(hashed: str, password: str) -> bool:
-    with _Hashing():
-        try:
-            return _HASHER.verify(hashed, password)
-        except (VerificationError, InvalidHashError):
-            return False
+    try:
+        return _by_hasher(lambda: _HASHER.verify(hashed, password))
+    except (VerificationError, InvalidHashError):
+        return False
 
 
-class _Hashing:
-    """A place at the hasher: it costs 19 MiB and tens of milliseconds a password."""
+def _by_hasher(work: Callable[[], _Result]) -> _Result:
+    waiting = _hashers(os.getpid()).submit(work)
+    try:
+        return waiting.result(_WAIT_SECONDS)
+    except TimeoutError:
+        waiting.cancel()
+        raise Busy("too many people are signing in at once") from None
 
-    def __enter__(self) -> None:
-        if not _HASHING.acquire(timeout=_WAIT_SECONDS):
-            raise Busy("too many people are signing in at once")
 
-    def __exit__(self, *_: object) -> None:
-        _HASHING.release()
+@lru_cache(maxsize=1)
+def _hashers(_process: int) -> ThreadPoolExecutor:
+    """Return the threads of this process that hash, one a core: none survives a fork.
+
+    A hash takes 19 MiB and tens of milliseconds, and a thread that has hashed keeps the memory for
+    its next one: were it any thread of the server, hundreds of MiB would stay.
+    """
+    return ThreadPoolExecutor(os.cpu_count() or 1, "hasher")

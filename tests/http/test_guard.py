@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 
 import pytest
 from flask import Flask
@@ -161,36 +164,23 @@ def test_a_client_cannot_name_the_scheme_or_the_host_by_a_header(world: World) -
 
 
 @pytest.fixture
-def full(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Take every place at the hasher."""
+def full(monkeypatch: pytest.MonkeyPatch) -> Iterator[ThreadPoolExecutor]:
+    """Keep every hasher at work."""
     monkeypatch.setattr(people, "_WAIT_SECONDS", 0.01)
-    taken = 0
-    while people._HASHING.acquire(blocking=False):
-        taken += 1
-    assert taken > 0
-    yield
-    for _ in range(taken):
-        people._HASHING.release()
+    hashers = people._hashers(os.getpid())
+    done = threading.Event()
+    waiting = [hashers.submit(done.wait) for _ in range(hashers._max_workers)]
+    yield hashers
+    done.set()
+    wait(waiting)
 
 
-@pytest.mark.usefixtures("full")
 def test_too_many_passwords_at_once_are_503_and_none_is_taken_for_right_or_wrong(
-    stage: Stage,
+    stage: Stage, full: ThreadPoolExecutor
 ) -> None:
     cast = stage.world.cast
     form = {"email": cast.applicant.email, "password": cast.applicant.password}
     answer = knock(stage, Door("/sign-in", frozenset(), form=form), "POST", "anonymous")
     assert (answer.status_code, int(answer.headers["Retry-After"]) > 0) == (503, True)
     assert not answer.headers.get("Location")
-
-
-def test_a_place_at_the_hasher_is_given_back_whatever_the_password(stage: Stage) -> None:
-    for _ in range(3):
-        answer = knock(stage, Door("/sign-in", frozenset(), form=SIGN_IN), "POST", "anonymous")
-        assert answer.status_code == 401
-    free = 0
-    while people._HASHING.acquire(blocking=False):
-        free += 1
-    for _ in range(free):
-        people._HASHING.release()
-    assert free == people._HASHING._initial_value
+    assert full._work_queue.get().future.cancelled()  # what nobody waits for is not hashed
