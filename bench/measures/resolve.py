@@ -21,7 +21,7 @@ from bench.processes import Server
 from bench.servers import anchors, ours
 from bench.servers.hall import TINY, TINY_FILES, Hall, opened, small_path
 
-SECONDS, CONNECTIONS = 3.0, 32
+SECONDS, CONNECTIONS = 1.0, 32
 
 
 @dataclass(frozen=True, slots=True)

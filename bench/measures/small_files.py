@@ -20,7 +20,7 @@ from bench.servers import anchors, flask_anchor, ours
 from bench.servers.hall import SMALL_FILES, WEIGHTS, Hall, small_path
 
 SECURE_LINK, X_ACCEL = "nginx secure_link", "nginx X-Accel + Flask"
-SECONDS, CONNECTIONS = 3.0, 16
+SECONDS, CONNECTIONS = 1.0, 16
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from gatekeeper.db.engine import begin_immediate, is_locked, is_read_only
 from gatekeeper.db.statements import tell
+from gatekeeper.db.turns import Turns
 from gatekeeper.domain.errors import Busy, Unavailable
 
 # A batch takes no further act past these, so that its first act is not kept waiting. Measured with
@@ -49,10 +50,9 @@ class Batcher:
     def __init__(self, engine: Engine, patience_seconds: float) -> None:
         self._engine = engine.execution_options(immediate=True)
         self._patience_seconds = patience_seconds
-        self._turn = threading.Lock()
-        # Guards what follows, and `closing` and `failure` of the batch.
-        self._queue = threading.Lock()
-        self._waiting = 0
+        self._turns = Turns()
+        self._verdict = threading.Lock()  # guards `closing` and `failure` of a batch
+        # What follows belongs to whoever has the turn.
         self._connection: Connection | None = None
         self._stale = False
         self._batch: _Batch | None = None
@@ -65,11 +65,12 @@ class Batcher:
         Raises: Busy when no turn comes in time, Unavailable when the batch was undone.
         """
         until = time.monotonic() + self._patience_seconds
-        self._take_turn(until)
+        if not self._turns.take(self._patience_seconds):
+            raise Busy("other changes take too long")
         try:
             batch = self._open(until)
         except BaseException:
-            self._turn.release()
+            self._turns.give_back()
             raise
         try:
             with self._savepoint() as connection:
@@ -80,23 +81,9 @@ class Batcher:
             self._leave(batch)
         self._await(batch)
 
-    def _take_turn(self, until: float) -> None:
-        with self._queue:
-            self._waiting += 1
-        taken = False
-        try:
-            taken = self._turn.acquire(timeout=max(0.0, until - time.monotonic()))
-        finally:
-            with self._queue:
-                self._waiting -= 1
-                # Whoever left a batch to us did so under this lock: it must not stay open.
-                taken = taken or self._turn.acquire(blocking=False)
-        if not taken:
-            raise Busy("other changes take too long")
-
     def _await(self, batch: _Batch) -> None:
         if not batch.done.wait(self._patience_seconds):
-            with self._queue:
+            with self._verdict:
                 if not batch.closing and batch.failure is None:
                     batch.failure = TimeoutError("an act of the batch took too long")
                 undone = batch.failure is not None
@@ -109,10 +96,13 @@ class Batcher:
 
     def close(self) -> None:
         """Let go of the writer connection."""
-        with self._turn:
+        self._turns.take()
+        try:
             if self._connection is not None:
                 self._connection.close()
                 self._connection = None
+        finally:
+            self._turns.give_back()
 
     def _open(self, until: float) -> _Batch:
         if self._batch is not None and self._batch.failure is not None:
@@ -177,25 +167,19 @@ class Batcher:
                 raise
 
     def _leave(self, batch: _Batch) -> None:
-        with self._queue:
-            age = time.monotonic() - batch.opened_at
-            goes_on = (
-                self._waiting > 0
-                and batch.acts < MAX_ACTS
-                and age < MAX_SHARE_OF_PATIENCE * self._patience_seconds
-            )
-            if goes_on and batch.failure is None:
-                self._turn.release()
-                return
+        age = time.monotonic() - batch.opened_at
+        takes_more = batch.acts < MAX_ACTS and age < MAX_SHARE_OF_PATIENCE * self._patience_seconds
+        if takes_more and batch.failure is None and self._turns.pass_on():
+            return
         try:
             self._commit(batch)
         finally:
-            self._turn.release()
+            self._turns.give_back()
 
     def _commit(self, batch: _Batch) -> None:
         connection, self._batch = self._connection, None
         assert connection is not None  # noqa: S101  the batch was opened on it
-        with self._queue:
+        with self._verdict:
             batch.closing = True
         try:
             if batch.failure is None:

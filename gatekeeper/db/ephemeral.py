@@ -10,13 +10,16 @@ import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
+from operator import itemgetter
 
-from sqlalchemy import Connection, Table, delete, insert, select, update
+from sqlalchemy import Connection, Table, bindparam, delete, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from gatekeeper.db import outbox
 from gatekeeper.db import tables as t
 from gatekeeper.db.engine import writes
+from gatekeeper.db.statements import Prepared
 from gatekeeper.domain.applications import ApplicationId, Draft
 from gatekeeper.domain.catalogue import ModelId
 from gatekeeper.domain.errors import MailFailed
@@ -63,20 +66,6 @@ class Ephemeral:
 
     def __init__(self, connection: Connection) -> None:
         self._c = connection
-
-    def _upsert(
-        self, table: Table, keys: Sequence[str], row: Mapping[str, object], add: Sequence[str] = ()
-    ) -> None:
-        dialect = sqlite if self._c.dialect.name == "sqlite" else postgresql
-        statement = dialect.insert(table).values(**row)
-        changed = {
-            name: table.c[name] + statement.excluded[name]
-            if name in add
-            else statement.excluded[name]
-            for name in row
-            if name not in keys
-        }
-        self._c.execute(statement.on_conflict_do_update(index_elements=list(keys), set_=changed))
 
     # --- sessions
 
@@ -160,7 +149,7 @@ class Ephemeral:
         row = {name: getattr(draft, name) for name in Draft.__slots__}
         row["models"] = json.dumps(list(draft.models))
         row["answers"] = json.dumps(dict(draft.answers), ensure_ascii=False)
-        self._upsert(t.drafts, ["application_id"], row)
+        _upsert(self._c, t.drafts, ["application_id"], row)
 
     @writes
     def delete_draft(self, application_id: ApplicationId) -> None:
@@ -172,18 +161,18 @@ class Ephemeral:
     @writes
     def note_token_use(self, token_id: str, now: datetime) -> None:
         """Note that a token was used."""
-        self._upsert(t.token_uses, ["token_id"], {"token_id": token_id, "used_at": now})
+        _upsert(self._c, t.token_uses, ["token_id"], {"token_id": token_id, "used_at": now})
 
     @writes
     def add_counts(self, counts: Sequence[Count]) -> None:
         """Add to the counters."""
         keys = ["person_id", "model_id", "sha256", "hour"]
-        for count in counts:
-            row = {name: getattr(count, name) for name in Count.__slots__}
-            self._upsert(t.counters, keys, row, add=("requests", "bytes_offered"))
+        rows = [{name: getattr(count, name) for name in Count.__slots__} for count in counts]
+        rows.sort(key=itemgetter(*keys))  # two servers that add at once wait, and do not deadlock
+        _upsert(self._c, t.counters, keys, *rows, add=("requests", "bytes_offered"))
 
     @writes
-    def take_counts(self, before: datetime, limit: int = 200) -> list[Count]:
+    def take_counts(self, before: datetime, limit: int = 50) -> list[Count]:
         """Take identified people's counters of hours before `before` out, for the roll-up.
 
         Of several takers at once each gets its own.
@@ -263,7 +252,8 @@ class Ephemeral:
         self, source: str, sha256: str, git_sha1: str, size_bytes: int, now: datetime
     ) -> None:
         """Keep what a source file hashed to."""
-        self._upsert(
+        _upsert(
+            self._c,
             t.publish_marks,
             ["source"],
             {"source": source, "sha256": sha256, "git_sha1": git_sha1, "size_bytes": size_bytes,
@@ -304,6 +294,34 @@ class Ephemeral:
     def keep_letter(self, to_address: str, subject: str, body: str, now: datetime) -> None:
         """Keep a letter for /dev/mail."""
         outbox.keep_letter(self._c, to_address, subject, body, now)
+
+
+def _upsert(
+    connection: Connection,
+    table: Table,
+    keys: Sequence[str],
+    *rows: Mapping[str, object],
+    add: Sequence[str] = (),
+) -> None:
+    """Insert rows or change those with the same keys; `add` names what is added to."""
+    if rows:
+        dialect, columns = connection.dialect.name, tuple(rows[0])
+        _upserting(dialect, table, tuple(keys), columns, tuple(add)).run(connection, *rows)
+
+
+@cache
+def _upserting(
+    dialect: str, table: Table, keys: Sequence[str], columns: Sequence[str], add: Sequence[str]
+) -> Prepared:
+    builder = sqlite if dialect == "sqlite" else postgresql
+    statement = builder.insert(table).values({name: bindparam(name) for name in columns})
+    new = statement.excluded
+    changed = {
+        name: table.c[name] + new[name] if name in add else new[name]
+        for name in columns
+        if name not in keys
+    }
+    return Prepared(statement.on_conflict_do_update(index_elements=list(keys), set_=changed))
 
 
 def _session(row: object) -> SessionRow:

@@ -39,6 +39,8 @@ from gatekeeper.services.access import Judged
 from gatekeeper.services.people import current
 from gatekeeper.services.ports import House
 
+COUNTERS_AN_ACT = 100
+
 
 @dataclass(frozen=True, slots=True)
 class FileRef:
@@ -389,11 +391,15 @@ def hour_of(now: datetime) -> datetime:
 
 
 def flush_tally(house: House, ctx: Context) -> None:
-    """Write the counters gathered in memory."""
+    """Write the counters gathered in memory, few in an act: requests wait for the same turn."""
     counts = house.tally.take()
-    if counts:
-        with house.db.acting(ctx) as act:
-            act.ephemeral.add_counts(counts)
+    try:
+        while counts:
+            with house.db.acting(ctx) as act:
+                act.ephemeral.add_counts(counts[:COUNTERS_AN_ACT])
+            del counts[:COUNTERS_AN_ACT]
+    finally:
+        house.tally.put_back(counts)  # what could not be written
 
 
 def roll_up(house: House, ctx: Context) -> int:

@@ -1,4 +1,4 @@
-"""Counts of answered requests and offered bytes, gathered in memory and flushed in one act.
+"""Counts of answered requests and offered bytes, gathered in memory and written now and then.
 
 Counters only: nothing here may change a verdict; a crash loses what came since the last flush.
 """
@@ -6,7 +6,7 @@ Counters only: nothing here may change a verdict; a crash loses what came since 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from gatekeeper.db.ephemeral import Count
@@ -32,9 +32,7 @@ class Tally:
     ) -> None:
         """Count one answered request that offered so many bytes."""
         with self._lock:
-            count = self._counts.setdefault((person_id, model_id, sha256, hour), [0, 0])
-            count[0] += 1
-            count[1] += size_bytes
+            self._add((person_id, model_id, sha256, hour), 1, size_bytes)
         if self._heard is not None:
             self._heard(size_bytes, not person_id)
 
@@ -43,3 +41,14 @@ class Tally:
         with self._lock:
             counts, self._counts = self._counts, {}
         return [Count(*key, requests=n, bytes_offered=size) for key, (n, size) in counts.items()]
+
+    def put_back(self, counts: Sequence[Count]) -> None:
+        """Count again what could not be written."""
+        with self._lock:
+            for c in counts:
+                self._add((c.person_id, c.model_id, c.sha256, c.hour), c.requests, c.bytes_offered)
+
+    def _add(self, key: Key, requests: int, size_bytes: int) -> None:
+        count = self._counts.setdefault(key, [0, 0])
+        count[0] += requests
+        count[1] += size_bytes

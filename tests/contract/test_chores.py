@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from gatekeeper import chores
-from gatekeeper.db.ephemeral import Count
+from gatekeeper.db.ephemeral import Count, Ephemeral
+from gatekeeper.domain.errors import Unavailable
 from gatekeeper.domain.ledger import EntryFilter
 from gatekeeper.domain.people import SYSTEM
 from gatekeeper.services import downloads
@@ -60,6 +61,32 @@ def test_what_was_counted_in_memory_is_written_once_and_added_up(any_world: Worl
     told = {row["sha256"]: (row["requests"], row["bytes_offered"]) for row in totals(house)}
     assert told == {"ab" * 32: (4, 301), "cd" * 32: (1, 7)}
     assert downloads.roll_up(house, context(SYSTEM)) == 0
+
+
+def test_counters_are_written_few_in_an_act_and_those_that_could_not_be_are_kept(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house, researcher = world.house, world.cast.researcher.id
+    model, past = world.models["T3"].id, HOUR - timedelta(hours=1)
+    for number in range(5):
+        house.tally.add(researcher, model, f"{number:064x}", past, 1)
+    monkeypatch.setattr(downloads, "COUNTERS_AN_ACT", 2)
+    written = list[int]()
+
+    def add_counts(self: Ephemeral, counts: list[Count]) -> None:
+        written.append(len(counts))
+        add(self, counts)
+        if len(written) == 2:
+            raise Unavailable("the disk is full")
+
+    add = Ephemeral.add_counts
+    monkeypatch.setattr(Ephemeral, "add_counts", add_counts)
+    with pytest.raises(Unavailable):
+        downloads.flush_tally(house, context(SYSTEM))
+    downloads.flush_tally(house, context(SYSTEM))
+    assert written == [2, 2, 2, 1]  # of five, two were written before the fault
+    downloads.roll_up(house, context(SYSTEM))
+    assert [row["requests"] for row in totals(house)] == [1] * 5
 
 
 def test_the_running_hour_and_what_nobody_is_named_for_are_no_entries(any_world: World) -> None:

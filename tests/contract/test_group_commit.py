@@ -208,7 +208,7 @@ def test_nobody_believes_in_a_commit_that_failed_in_any_way(bare_house: House) -
             act.record(NamespaceAdded("first", "first"))
             entered.set()
             until = time.monotonic() + 10  # the second waits for its turn, and commits for both
-            while not batcher._waiting and time.monotonic() < until:
+            while not batcher._turns.waiting and time.monotonic() < until:
                 pass
 
     def first() -> None:

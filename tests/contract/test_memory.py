@@ -216,7 +216,7 @@ def test_a_revocation_earlier_in_the_same_batch_is_seen(world: World) -> None:
             note = context().sealed("note", "it leaked")
             act.record(GrantRevoked(held.id, held.person_id, EndReason.LEAK, note))
             entered.set()
-            while not batcher._waiting:  # then the other has decided to record
+            while not batcher._turns.waiting:  # then the other has decided to record
                 assert not served.done()
 
     with ThreadPoolExecutor(2) as pool:

@@ -83,7 +83,7 @@ def two_in_a_batch(
 
     def wait_for_the_second() -> None:
         entered.set()
-        until(lambda: batcher._waiting > 0)
+        until(lambda: batcher._turns.waiting > 0)
 
     first = pool.submit(add, house, "first", wait_for_the_second)
     assert entered.wait(SECONDS)
