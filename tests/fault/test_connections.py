@@ -33,7 +33,7 @@ def door(request: pytest.FixtureRequest) -> Iterator[Door]:
 
 
 @contextmanager
-def serving(site: Site, door: Door) -> Iterator[Any]:
+def serving(site: Site, door: Door, **environment: str) -> Iterator[Any]:
     """Run a server that listens there until the block is left."""
     listens = (
         {"GATEKEEPER_SERVER__SOCKET": door, "GATEKEEPER_SERVER__TRUSTED_PROXIES": "1"}
@@ -41,7 +41,8 @@ def serving(site: Site, door: Door) -> Iterator[Any]:
         else {"GATEKEEPER_SERVER__PORT": str(door[1])}
     )
     log = site.data.parent / "log"
-    with running("serve", site, {**listens, "GATEKEEPER_LIMITS__ENABLED": "false"}, log) as server:
+    settings = {**listens, "GATEKEEPER_LIMITS__ENABLED": "false", **environment}
+    with running("serve", site, settings, log) as server:
         until(lambda: "is ready" in log.read_text() or server.poll() is not None)
         yield server
 
@@ -106,3 +107,31 @@ def test_clients_that_were_answered_and_do_not_leave_keep_nobody_else_out(
         with connect(door) as patient:
             patient.sendall(ASK)
             assert patient.recv(4096).startswith(b"HTTP/1.1 200 ")
+
+
+@pytest.mark.parametrize("threads", ["8", "512"])
+def test_connections_that_stay_open_are_answered_in_turn_whether_or_not_there_are_threads_for_all(
+    site: Site, threads: str
+) -> None:
+    door = ("127.0.0.1", free_port())
+    numbers = {"GATEKEEPER_SERVER__THREADS": threads, "GATEKEEPER_SERVER__MAX_DOWNLOADS": "4"}
+    with serving(site, door, **numbers), ExitStack() as open_links:
+        links = [open_links.enter_context(connect(door)) for _ in range(WAITING)]
+        for _ in range(3):
+            for link in links:
+                link.sendall(ASK)
+            assert {status(link) for link in links} == {200}
+        links[0].sendall(ASK + ASK)  # the second is read with the first: the kernel has no more
+        assert [status(links[0]), status(links[0])] == [200, 200]
+
+
+def status(link: socket.socket) -> int:
+    """Read one answer, byte by byte: what comes behind it is another's."""
+    head = b""
+    while not head.endswith(b"\r\n\r\n"):
+        head += link.recv(1)
+    lines = head.decode().lower().splitlines()
+    left = next(int(line.split()[1]) for line in lines if line.startswith("content-length:"))
+    while left:
+        left -= len(link.recv(left))
+    return int(lines[0].split()[1])
