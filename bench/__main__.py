@@ -16,7 +16,7 @@ from bench.report import plot, results, table
 ROOT = Path(__file__).parent.parent
 RESULTS = Path(__file__).parent / "results"
 DOCUMENT, PICTURE = ROOT / "docs" / "performance.md", "images/performance.svg"
-ROUNDS = 3
+ROUNDS = 5
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, insert, or_, select, update
+from sqlalchemy import Connection, Select, delete, func, insert, or_, select, update
 
 from gatekeeper.db import tables as t
 from gatekeeper.db.engine import writes
@@ -68,6 +68,10 @@ class Uploads:
         rows = self._c.execute(select(t.uploads).where(c.expires_at <= now).limit(limit))
         return [_upload(row) for row in rows]
 
+    def waits(self, now: datetime) -> bool:
+        """Say whether an upload waits to be verified."""
+        return self._c.execute(_waiting(now)).one_or_none() is not None
+
     @writes
     def add(self, upload: Upload) -> None:
         """Keep a new upload, in the place of what the person had for this path of the model."""
@@ -104,20 +108,12 @@ class Uploads:
     @writes
     def claim(self, now: datetime, until: datetime) -> Upload | None:
         """Take one upload that waits to be verified; nobody else does before `until`."""
-        c = t.uploads.c
-        row = self._c.execute(
-            select(t.uploads)
-            .where(
-                c.state == UploadState.VERIFYING,
-                or_(c.leased_until.is_(None), c.leased_until <= now),
-            )
-            .order_by(c.created_at)
-            .limit(1)
-            .with_for_update(skip_locked=True)
-        ).one_or_none()
+        found = self._c.execute(_waiting(now).with_for_update(skip_locked=True))
+        row = found.one_or_none()
         if row is None:
             return None
-        self._c.execute(update(t.uploads).where(c.id == row.id).values(leased_until=until))
+        where = t.uploads.c.id == row.id
+        self._c.execute(update(t.uploads).where(where).values(leased_until=until))
         return _upload(row)
 
     @writes
@@ -134,6 +130,13 @@ class Uploads:
     def _one(self, *where: Any) -> Upload | None:
         row = self._c.execute(select(t.uploads).where(*where)).one_or_none()
         return _upload(row) if row is not None else None
+
+
+def _waiting(now: datetime) -> Select[Any]:
+    c = t.uploads.c
+    is_free = or_(c.leased_until.is_(None), c.leased_until <= now)
+    where = (c.state == UploadState.VERIFYING, is_free)
+    return select(t.uploads).where(*where).order_by(c.created_at).limit(1)
 
 
 def _upload(row: Any) -> Upload:

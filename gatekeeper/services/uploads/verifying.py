@@ -26,6 +26,9 @@ def verify_next(house: House, clock: Callable[[], Context]) -> bool:
     has ended. Raises: Unavailable; the upload waits then.
     """
     ctx = clock()
+    with house.db.reading() as read:
+        if not read.uploads.waits(ctx.now):
+            return False
     with house.db.acting(ctx) as act:
         upload = act.uploads.claim(ctx.now, ctx.now + LEASE)
     if upload is None:
