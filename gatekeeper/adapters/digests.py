@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
 
 from gatekeeper.domain.errors import IntegrityBroken, invalid
@@ -76,16 +77,25 @@ def copy_hashed(
     size_bytes: int,
     progress: Callable[[int], None] | None = None,
 ) -> tuple[str, str]:
-    """Copy as `copy_exactly` does; return SHA-256 and git SHA-1. Raises Invalid."""
+    """Copy as `copy_exactly` does; return SHA-256 and git SHA-1. Raises Invalid.
+
+    SHA-256 takes as long as all the rest, which is done by a second thread meanwhile.
+    """
     sha256 = hashlib.sha256()
     git_sha1 = hashlib.sha1(b"blob %d\x00" % size_bytes, usedforsecurity=False)
 
-    def take(chunk: bytes) -> None:
-        sha256.update(chunk)
+    def do_rest(chunk: bytes) -> None:
         git_sha1.update(chunk)
         write(chunk)
 
-    copy_exactly(source, take, size_bytes, progress)
+    with ThreadPoolExecutor(1) as beside:
+
+        def take(chunk: bytes) -> None:
+            rest = beside.submit(do_rest, chunk)
+            sha256.update(chunk)
+            rest.result()
+
+        copy_exactly(source, take, size_bytes, progress)
     return sha256.hexdigest(), git_sha1.hexdigest()
 
 
