@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from bench.clients.drain import Wrong
 from bench.ground import Ground, prepared
 from bench.measures import MEASURES
 from bench.processes import NotStarted
@@ -36,12 +38,13 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _run(ground: Ground, name: str, folder: Path) -> bool:
-    """Run one measure and print its figures as they come; False when a server did not start."""
+    """Run one measure and print its figures as they come; False when it could not be made."""
+    os.sync()  # what the measure before left unwritten is not this one's
     begun = time.monotonic()
     print(f"\n{name}", flush=True)
     try:
         figures = MEASURES[name](ground)
-    except NotStarted as error:
+    except (NotStarted, Wrong) as error:
         print(f"  {error}")
         return False
     results.write(folder, name, figures)

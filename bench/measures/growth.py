@@ -1,7 +1,8 @@
 """Growth: what a page and an answer cost with ever more of everything in the database.
 
 Models, people, cases, grants and entries grow together, from 10² over 10⁴ to 10⁵, and entries alone
-on to 10⁶; with `FULL=1` everything to 10⁶ and entries to 10⁷, which takes long to fill. Everybody
+on to 10⁶; with `FULL=1` everything to 10⁶ and entries to 10⁷, which takes long to fill. A copy is
+kept at each size and all are asked in rounds, so that a slow minute slows all of them. Everybody
 asked for one model and holds it, and a hundred cases are open. Each door is asked through the
 application in this process, without HTTP, and counts the CPU-seconds of its thread; before each
 question something is said to have changed, so that nothing is answered from what is remembered. The
@@ -14,9 +15,11 @@ import json
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
+from pathlib import Path
 from statistics import median
 from typing import Any
 
@@ -24,7 +27,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import event
 
-from bench.figures import Bound, Figure
+from bench.figures import Bound, Figure, by_yield, in_rounds
 from bench.ground import Ground
 from bench.servers import crowd
 from bench.servers.hall import TINY, Hall, copy_database, opened
@@ -36,7 +39,7 @@ from tests.cast import NAMESPACE, Member, context
 
 SIZES, ENTRIES = (100, 10_000, 100_000), 1_000_000
 FULL_SIZES, FULL_ENTRIES = (100, 10_000, 1_000_000), 10_000_000
-TIMES = 11
+TIMES = 5
 _V1 = "/api/v1"
 
 # What is asked of whom: name -> (key of the cast or of a reader, method, path)
@@ -56,8 +59,8 @@ DOORS: Mapping[str, tuple[str, str, str]] = {
     "audit of a model": ("compliance", "GET", f"{_V1}/audit/entries?model={NAMESPACE}/{TINY}"),
     "one's record": ("reader", "GET", "/account/record"),
 }
-LAST_PAGE = f"{_V1}/audit/entries?limit=50&before={{}}"
-FIRST_PAGE = f"{_V1}/audit/entries?limit=50"
+_ENTRIES = f"{_V1}/audit/entries?limit=50"
+PAGES = {"first": _ENTRIES, "last": f"{_ENTRIES}&before=51"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +73,7 @@ class Cost:
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """The house that grows, its application, and who asks."""
+    """A house of some size, its application, and who asks."""
 
     house: House
     app: Flask
@@ -89,26 +92,14 @@ class Site:
         turns = iter(range(TIMES + 3))
 
         def once() -> float:
-            self._change(crowd.forget)
+            _change(self.house, crowd.forget)
             return _ask(client, method, path.format(turn=next(turns)), headers)
 
         once(), once()
-        self._change(crowd.forget)
+        _change(self.house, crowd.forget)
         with self._counted() as seen:
             _ask(client, method, path.format(turn=next(turns)), headers)
         return Cost(1000 * median(once() for _ in range(TIMES)), len(seen))
-
-    def fill(self, first: int, last: int) -> None:
-        """Let everything grow to so many."""
-        self._change(crowd.fill, first, last)
-
-    def fill_ledger(self, first: int, last: int) -> None:
-        """Let the entries alone grow to so many."""
-        self._change(crowd.fill_ledger, first, last)
-
-    def _change(self, change: Callable[..., None], *arguments: int) -> None:
-        with self.house.db.engine.execution_options(immediate=True).begin() as connection:
-            change(connection, *arguments)
 
     def _session(self, who: str) -> str:
         session_id = f"session-of-{who}-{time.monotonic_ns()}"
@@ -130,29 +121,51 @@ class Site:
 
 
 def measure(ground: Ground) -> Sequence[Figure]:
-    """Fill, and ask at every door at every size."""
+    """Fill, and ask at every door at every size, in rounds."""
     sizes, entries = (FULL_SIZES, FULL_ENTRIES) if ground.full else (SIZES, ENTRIES)
-    found: dict[int, dict[str, Cost]] = {}
-    with _grown(ground) as site:
-        for before, size in pairwise((0, *sizes)):
-            site.fill(before, size)
-            if size == sizes[-1]:
-                site.fill_ledger(size, entries)
-            found[size] = {name: site.ask(*door) for name, door in DOORS.items()}
-        pages = [_pages(site) for _ in range(ground.rounds)]
+    with _grown(ground, sizes, entries) as sites:
+        found = {
+            name: in_rounds(
+                {str(size): partial(site.ask, *door) for size, site in sites.items()},
+                ground.rounds,
+            )
+            for name, door in DOORS.items()
+        }
+        pages = in_rounds(
+            {
+                name: partial(sites[sizes[-1]].ask, "compliance", "GET", page)
+                for name, page in PAGES.items()
+            },
+            ground.rounds,
+        )
     return [_last_page(pages, entries), *_figures(found, entries)]
 
 
 @contextmanager
-def _grown(ground: Ground) -> Iterator[Site]:
-    """Copy the hall's database and open it with its application."""
-    hall, data = ground.hall, ground.place("growth")
-    shutil.copytree(hall.data / "keys", data / "keys")
-    copy_database(hall.data, data)
+def _grown(ground: Ground, sizes: Sequence[int], entries: int) -> Iterator[Mapping[int, Site]]:
+    """Let one database grow, keep a copy of it at each size, and open all of them."""
+    hall, largest = ground.hall, sizes[-1]
+    places = {size: ground.place(f"growth-{size}") for size in sizes}
+    for data in places.values():
+        shutil.copytree(hall.data / "keys", data / "keys")
+    copy_database(hall.data, places[largest])
+    with opened(places[largest]) as house:
+        for before, size in pairwise((0, *sizes)):
+            _change(house, crowd.fill, before, size)
+            if size != largest:
+                copy_database(places[largest], places[size])
+        _change(house, crowd.fill_ledger, largest, entries)
+    with ExitStack() as stack:
+        yield {
+            size: _site(hall, stack.enter_context(opened(data)), data)
+            for size, data in places.items()
+        }
+
+
+def _site(hall: Hall, house: House, data: Path) -> Site:
     settings = load({"GATEKEEPER_LIMITS__ENABLED": "false"})[0]
-    with opened(data) as house:
-        app = create_app(settings, house, read_keys(settings, data).sessions)
-        yield Site(house, app, _people(hall))
+    app = create_app(settings, house, read_keys(settings, data).sessions)
+    return Site(house, app, _people(hall))
 
 
 def _people(hall: Hall) -> Mapping[str, Member]:
@@ -161,6 +174,11 @@ def _people(hall: Hall) -> Mapping[str, Member]:
         "handler": hall.cast.handler,
         "compliance": hall.cast.compliance,
     }
+
+
+def _change(house: House, change: Callable[..., None], *arguments: int) -> None:
+    with house.db.engine.execution_options(immediate=True).begin() as connection:
+        change(connection, *arguments)
 
 
 def _ask(client: FlaskClient, method: str, path: str, headers: Mapping[str, str]) -> float:
@@ -172,59 +190,55 @@ def _ask(client: FlaskClient, method: str, path: str, headers: Mapping[str, str]
     return time.thread_time() - begun
 
 
-def _pages(site: Site) -> tuple[float, float]:
-    """Return what the first and the last page of the ledger take, in milliseconds."""
-    first = site.ask("compliance", "GET", FIRST_PAGE)
-    return first.ms, site.ask("compliance", "GET", LAST_PAGE.format(51)).ms
-
-
-def _last_page(pages: Sequence[tuple[float, float]], entries: int) -> Figure:
+def _last_page(pages: Mapping[str, Sequence[Cost]], entries: int) -> Figure:
+    first, last = ([cost.ms for cost in pages[name]] for name in ("first", "last"))
     return Figure(
         name="last audit page",
         anchor=f"the first page of {entries:,} entries",
         unit="CPU-ms",
-        values={"ours": [last for _, last in pages], "anchor": [first for first, _ in pages]},
-        ratios=[last / first for first, last in pages],
+        values={"ours": last, "anchor": first},
+        ratios=by_yield(last, first),
         floor=4.0,
         aim=2.0,
         bound=Bound.AT_MOST,
     )
 
 
-def _figures(found: Mapping[int, Mapping[str, Cost]], entries: int) -> list[Figure]:
-    least, most = min(found), max(found)
-    few, many = found[least], found[most]
-    grown = f"{least} of everything, now {most:,} and {entries:,} entries"
+def _figures(found: Mapping[str, Mapping[str, Sequence[Cost]]], entries: int) -> list[Figure]:
     return [
         figure
-        for name in DOORS
+        for name, costs in found.items()
         for figure in (
-            Figure(
-                name=f"growth, {name}",
-                anchor=grown,
-                unit="CPU-ms",
-                values={"ours": [many[name].ms], "anchor": [few[name].ms]},
-                ratios=[many[name].ms / few[name].ms],
-                floor=4.0,
-                aim=2.0,
-                bound=Bound.AT_MOST,
-                extra={
-                    f"ms at {size:,}": round(costs[name].ms, 1) for size, costs in found.items()
-                },
-            ),
-            Figure(
-                name=f"growth, {name}, statements",
-                anchor=grown,
-                unit="statements",
-                values={"ours": [many[name].statements], "anchor": [few[name].statements]},
-                ratios=[many[name].statements / max(1, few[name].statements)],
-                floor=1.0,
-                aim=1.0,
-                bound=Bound.AT_MOST,
-                extra={
-                    f"statements at {size:,}": costs[name].statements
-                    for size, costs in found.items()
-                },
-            ),
+            _figure(name, costs, entries, "CPU-ms", (4.0, 2.0)),
+            _figure(name, costs, entries, "statements", (1.0, 1.0)),
         )
     ]
+
+
+def _figure(
+    name: str,
+    costs: Mapping[str, Sequence[Cost]],
+    entries: int,
+    unit: str,
+    limits: tuple[float, float],
+) -> Figure:
+    """Set the largest size beside the smallest; the sizes come in order."""
+    is_time = unit == "CPU-ms"
+    grown = {
+        size: [cost.ms if is_time else float(cost.statements) for cost in rounds]
+        for size, rounds in costs.items()
+    }
+    least, *_, most = grown
+    return Figure(
+        name=f"growth, {name}" if is_time else f"growth, {name}, statements",
+        anchor=f"{least} of everything, now {int(most):,} and {entries:,} entries",
+        unit=unit,
+        values={"ours": grown[most], "anchor": grown[least]},
+        ratios=by_yield(grown[most], grown[least]),
+        floor=limits[0],
+        aim=limits[1],
+        bound=Bound.AT_MOST,
+        extra={
+            f"{unit} at {int(size):,}": round(median(values), 1) for size, values in grown.items()
+        },
+    )

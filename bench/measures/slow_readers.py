@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -37,6 +37,7 @@ class Watch:
 
     readers: int
     served: int = 0
+    answers: Mapping[str, int] = field(default_factory=dict)  # readers by status
     bytes_a_reader: float = 0.0
     health: Probe = field(default_factory=Probe)
     sign_in: Probe = field(default_factory=Probe)
@@ -81,7 +82,8 @@ def _watch(server: Server, path: str, readers: int, hall: Hall | None = None) ->
             )
         asking.join()
         seen.bytes_a_reader = (server.pss_bytes() - before) / readers
-        seen.served = crowd()["served"]
+        counted = crowd()
+        seen.served, seen.answers = counted["served"], counted["answers"]
     return seen
 
 
@@ -124,9 +126,10 @@ def _crowd(port: int, path: str, readers: int) -> Iterator[Callable[[], Any]]:
 def _figures(name: str, own: Watch, anchor: Watch) -> Sequence[Figure]:
     served, health = (own.served, anchor.served), (own.health.p99_ms, anchor.health.p99_ms)
     faults = own.health.faults + own.sign_in.faults
+    answers = ", ".join(f"{status or 'none'} x {n}" for status, n in sorted(own.answers.items()))
     return [
         _figure(name, ANCHOR, "readers served", served, own.served / own.readers, (1.0, 1.0),
-                Bound.AT_LEAST, note=f"{faults} of the probes failed"),
+                Bound.AT_LEAST, note=f"answered {answers}; {faults} of the probes failed"),
         _figure(f"{name}, health p99", ANCHOR, "ms", health, health[0] / health[1], (3.0, 3.0)),
         _figure(f"{name}, memory", "64 KiB a reader", "KiB a reader",
                 (own.bytes_a_reader / 1024, 64.0), own.bytes_a_reader / (64 << 10), (1.0, 0.75),
