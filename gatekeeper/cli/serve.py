@@ -25,10 +25,11 @@ from gatekeeper import app, chores
 from gatekeeper.cli import gthread, logs
 from gatekeeper.cli.desk import Desk, command, lock_data, pass_desk
 from gatekeeper.db import roles
-from gatekeeper.settings import Settings
 from gatekeeper.web import metrics
 
 FILES_BESIDE_THREADS = 256
+WAITING_CONNECTIONS = 8000
+BACKLOG = 4096
 CHORES_SECONDS = 12
 HEARTBEAT_SECONDS = 1.0
 
@@ -38,8 +39,11 @@ log = logging.getLogger("gatekeeper.serve")
 class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no type hints
     """Gunicorn over our application; the House is made in each worker, after the fork."""
 
-    def __init__(self, desk: Desk, on_ready: Callable[[], None], shared: Path | None) -> None:
+    def __init__(
+        self, desk: Desk, on_ready: Callable[[], None], connections: int, shared: Path | None
+    ) -> None:
         self._desk = desk
+        self._connections = connections
         self._shared = shared
         self._settings = desk.settings
         self._on_ready = on_ready
@@ -55,8 +59,8 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no type hin
             "workers": server.processes,
             "worker_class": gthread.Worker,
             "threads": server.threads,
-            "worker_connections": server.threads + 1000,
-            "backlog": 2048,
+            "worker_connections": self._connections,
+            "backlog": BACKLOG,
             "keepalive": 5,
             "graceful_timeout": server.stop_seconds + CHORES_SECONDS,
             "limit_request_line": 8190,
@@ -119,21 +123,27 @@ def run(desk: Desk, on_ready: Callable[[], None]) -> None:
     db.close()  # checked; each worker opens its own after the fork
     desk.close()
     desk.serves = True
-    _raise_file_limit(settings)
+    connections = _connections_within(settings.server.threads)
     shared = tempfile.mkdtemp(prefix="gatekeeper-") if settings.server.processes > 1 else ""
     try:
-        Server(desk, on_ready, Path(shared) if shared else None).run()
+        Server(desk, on_ready, connections, Path(shared) if shared else None).run()
     finally:
         if lock is not None:
             os.close(lock)
 
 
-def _raise_file_limit(settings: Settings) -> None:
-    wanted = 2 * settings.server.threads + 1000 + FILES_BESIDE_THREADS
+def _connections_within(threads: int) -> int:
+    """Raise the limit on open files; return how many connections it allows a process to hold.
+
+    A connection that waits for a thread is a file, one that is answered two (its own and a blob).
+    Whoever came when no more could be held would be lost: the kernel's queue drops and resets.
+    """
+    wanted = 2 * threads + WAITING_CONNECTIONS + FILES_BESIDE_THREADS
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft < wanted:
-        limit = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    limit = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    if soft < limit:
         resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
+    return max(threads + 1, limit - threads - FILES_BESIDE_THREADS)
 
 
 @click.command()

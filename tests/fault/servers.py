@@ -134,9 +134,13 @@ def environment(site: Site, redis: Redis, port: int, processes: int) -> dict[str
 
 
 @contextmanager
-def running(words: str, site: Site, settings: Mapping[str, str], log: Path) -> Iterator[Any]:
-    """Run a command of ours until the block is left."""
+def running(
+    words: str, site: Site, settings: Mapping[str, str], log: Path, most_files: int = 0
+) -> Iterator[Any]:
+    """Run a command of ours until the block is left, perhaps with a hard limit on open files."""
     command = [sys.executable, "-m", "gatekeeper", "--data", str(site.data), words]
+    if most_files:
+        command = ["prlimit", f"--nofile={most_files}", *command]
     with log.open("wb") as file:
         process = subprocess.Popen(
             command, env={**os.environ, **settings}, stdout=file, stderr=subprocess.STDOUT

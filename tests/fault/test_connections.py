@@ -33,7 +33,7 @@ def door(request: pytest.FixtureRequest) -> Iterator[Door]:
 
 
 @contextmanager
-def serving(site: Site, door: Door, **environment: str) -> Iterator[Any]:
+def serving(site: Site, door: Door, most_files: int = 0, **environment: str) -> Iterator[Any]:
     """Run a server that listens there until the block is left."""
     listens = (
         {"GATEKEEPER_SERVER__SOCKET": door, "GATEKEEPER_SERVER__TRUSTED_PROXIES": "1"}
@@ -42,7 +42,7 @@ def serving(site: Site, door: Door, **environment: str) -> Iterator[Any]:
     )
     log = site.data.parent / "log"
     settings = {**listens, "GATEKEEPER_LIMITS__ENABLED": "false", **environment}
-    with running("serve", site, settings, log) as server:
+    with running("serve", site, settings, log, most_files) as server:
         until(lambda: "is ready" in log.read_text() or server.poll() is not None)
         yield server
 
@@ -123,6 +123,21 @@ def test_connections_that_stay_open_are_answered_in_turn_whether_or_not_there_ar
             assert {status(link) for link in links} == {200}
         links[0].sendall(ASK + ASK)  # the second is read with the first: the kernel has no more
         assert [status(links[0]), status(links[0])] == [200, 200]
+
+
+def test_a_crowd_larger_than_the_files_a_server_may_open_is_answered_one_after_the_other(
+    site: Site,
+) -> None:
+    door = ("127.0.0.1", free_port())
+    numbers = {"GATEKEEPER_SERVER__THREADS": "8", "GATEKEEPER_SERVER__MAX_DOWNLOADS": "4"}
+    with serving(site, door, most_files=400, **numbers), ExitStack() as open_links:
+        links = [open_links.enter_context(connect(door)) for _ in range(600)]
+        for link in links:
+            link.sendall(ASK)
+        for link in links:
+            assert status(link) == 200
+            link.close()
+    assert "Too many open files" not in (site.data.parent / "log").read_text()
 
 
 def status(link: socket.socket) -> int:
