@@ -54,6 +54,7 @@ DOORS: Mapping[str, tuple[str, str, str]] = {
     "queue": ("handler", "GET", "/review"),
     "queue, API": ("handler", "GET", f"{_V1}/applications"),
     "grants, API": ("compliance", "GET", f"{_V1}/grants?model={NAMESPACE}/{TINY}"),
+    "one's grants of a model, API": ("reader", "GET", f"{_V1}/grants?model={NAMESPACE}/{TINY}"),
     "one's access": ("reader", "GET", "/access"),
     "audit page": ("compliance", "GET", "/audit"),
     "audit of a model": ("compliance", "GET", f"{_V1}/audit/entries?model={NAMESPACE}/{TINY}"),

@@ -27,11 +27,11 @@ NEXT_REQUEST_MS = 20
 class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no type hints
     """A worker that ends what it began and begins nothing more; nobody's leaving holds it up."""
 
-    def init_process(self) -> None:
+    def run(self) -> None:
         """Serve until told to stop, with settings that are looked up once."""
         known = {name: setting.get() for name, setting in self.cfg.settings.items()}
         self.cfg.__dict__.update(known)  # a request asks a dozen, each by a search and a call
-        super().init_process()
+        super().run()
 
     def set_accept_enabled(self, enabled: bool) -> None:
         """Take connections or not; for good once the worker stops, so that clients are refused."""

@@ -136,14 +136,15 @@ def _connections_within(threads: int) -> int:
     """Raise the limit on open files; return how many connections it allows a process to hold.
 
     A connection that waits for a thread is a file, one that is answered two (its own and a blob).
-    Whoever came when no more could be held would be lost: the kernel's queue drops and resets.
+    Others wait in the kernel's queue, which drops whoever finds it full.
     """
     wanted = 2 * threads + WAITING_CONNECTIONS + FILES_BESIDE_THREADS
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     limit = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
     if soft < limit:
         resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
-    return max(threads + 1, limit - threads - FILES_BESIDE_THREADS)
+    files = limit - FILES_BESIDE_THREADS
+    return max(1, files - threads, files // 2)
 
 
 @click.command()

@@ -95,9 +95,11 @@ class Batcher:
             )
 
     def close(self) -> None:
-        """Let go of the writer connection."""
+        """Let go of the writer connection; what acts have done by then is committed."""
         self._turns.take()
         try:
+            if self._batch is not None:  # whoever was before passed the turn on with it
+                self._commit(self._batch)
             if self._connection is not None:
                 self._connection.close()
                 self._connection = None

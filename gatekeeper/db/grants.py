@@ -126,16 +126,24 @@ class GrantReader:
         return self._grants(select(t.grants).order_by(t.grants.c.starts_at.desc()).limit(limit))
 
     def search(self, want: GrantFilter) -> list[Grant]:
-        """Return grants, newest first, after a (starts_at, id)."""
+        """Return grants, newest first, after a (starts_at, id).
+
+        Known gap: whoever handles other namespaces only and asks for a model of none of them has
+        all grants of that model gone through, for one may cover a model of theirs as well.
+        """
         g, of = t.grants.c, t.grant_models.c
         query, place = select(t.grants), (g.starts_at, g.id)
+        person_id = want.person_id
         if want.namespaces is not None:
             own = g.person_id == want.own_of
             inside = _covers(t.models.c.namespace.in_(list(want.namespaces)))
             query = query.where(or_(own, inside) if want.namespaces else own)
-        if want.person_id is not None:
-            query = query.where(g.person_id == want.person_id)
-        if want.model_id is not None:
+            person_id = person_id or (None if want.namespaces else want.own_of)
+        if person_id is not None:
+            query = query.where(g.person_id == person_id)
+            if want.model_id is not None:
+                query = query.where(_covers(t.models.c.id == want.model_id))
+        elif want.model_id is not None:  # everybody's: in the order of that model's grants
             query = query.join(t.grant_models, of.grant_id == g.id)
             query = query.where(of.model_id == want.model_id)
             place = (of.starts_at, of.grant_id)

@@ -305,6 +305,19 @@ def test_an_act_whose_connection_dies_changes_nothing_and_the_next_one_works(
     house.db.close()
 
 
+def test_a_connection_that_died_while_nobody_used_it_is_replaced_unseen(
+    postgres_copy: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site, _ = postgres_copy(False)
+    house = site.open()
+    add_namespace(house, "first")
+    end_other_sessions(site.url)
+    monkeypatch.setattr("gatekeeper.db.engine.PING_SECONDS", 0)  # as if it had rested long
+    add_namespace(house, "second")
+    assert has_namespace(house, "second")
+    house.db.close()
+
+
 def test_a_postgres_that_is_stopped_is_unavailable_soon_and_works_when_it_is_back(
     sqlite_copy: Callable[..., Any],
 ) -> None:

@@ -115,6 +115,24 @@ def test_a_slow_act_keeps_nobody_waiting_and_is_undone_with_those_it_kept_waitin
     assert list(audit.verify(impatient)) == []
 
 
+def test_closing_commits_the_act_that_was_running_and_the_next_one_opens_anew(
+    impatient: House, pool: ThreadPoolExecutor
+) -> None:
+    batcher, entered = impatient.db._batcher, threading.Event()
+    assert batcher is not None
+
+    def wait_for_the_end() -> None:
+        entered.set()
+        until(lambda: batcher._turns.waiting > 0)
+
+    act = pool.submit(add, impatient, "running", wait_for_the_end)
+    assert entered.wait(SECONDS)
+    batcher.close()
+    assert act.result(SECONDS) == "running"
+    add(impatient, "next", lambda: None)
+    assert names_in(impatient) == {"running", "next"}
+
+
 def test_an_act_that_is_slow_alone_hurts_nobody(impatient: House, pool: ThreadPoolExecutor) -> None:
     may_end = threading.Event()
     alone = pool.submit(add, impatient, "alone", lambda: may_end.wait(SECONDS))

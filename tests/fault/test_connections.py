@@ -125,11 +125,12 @@ def test_connections_that_stay_open_are_answered_in_turn_whether_or_not_there_ar
         assert [status(links[0]), status(links[0])] == [200, 200]
 
 
+@pytest.mark.parametrize("threads", ["8", "128"])
 def test_a_crowd_larger_than_the_files_a_server_may_open_is_answered_one_after_the_other(
-    site: Site,
+    site: Site, threads: str
 ) -> None:
     door = ("127.0.0.1", free_port())
-    numbers = {"GATEKEEPER_SERVER__THREADS": "8", "GATEKEEPER_SERVER__MAX_DOWNLOADS": "4"}
+    numbers = {"GATEKEEPER_SERVER__THREADS": threads, "GATEKEEPER_SERVER__MAX_DOWNLOADS": "4"}
     with serving(site, door, most_files=400, **numbers), ExitStack() as open_links:
         links = [open_links.enter_context(connect(door)) for _ in range(600)]
         for link in links:
@@ -144,9 +145,13 @@ def status(link: socket.socket) -> int:
     """Read one answer, byte by byte: what comes behind it is another's."""
     head = b""
     while not head.endswith(b"\r\n\r\n"):
-        head += link.recv(1)
+        byte = link.recv(1)
+        assert byte, "the server hung up"
+        head += byte
     lines = head.decode().lower().splitlines()
     left = next(int(line.split()[1]) for line in lines if line.startswith("content-length:"))
     while left:
-        left -= len(link.recv(left))
+        part = link.recv(left)
+        assert part, "the server hung up"
+        left -= len(part)
     return int(lines[0].split()[1])
