@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from typing import Any
 from unittest.mock import patch
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Select, String, bindparam, func, insert, select
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from bench.clients.actors import Acts, act_on
 from bench.figures import Bound, Figure, by_yield, in_rounds
@@ -31,6 +33,17 @@ from tests.cast import context
 
 SECONDS = 4.0
 _LOCK = Prepared(select(t.tree.c.id).where(t.tree.c.id == 1).with_for_update())
+
+
+def _appending() -> Select[Any]:
+    """Insert an entry and its mentions in one way there, as ours does; return the entry's id."""
+    entry = ledger._INSERT_ENTRY.cte("entry")  # noqa: SLF001  # of the same parts as ours
+    subject = func.unnest(bindparam("subjects", type_=ARRAY(String)))
+    named = insert(t.mentions).from_select(["subject", "entry_id"], select(subject, entry.c.id))
+    return select(entry.c.id).add_cte(named.cte("named"))
+
+
+_APPEND = Prepared(_appending())
 
 
 def measure(ground: Ground) -> Sequence[Figure]:
@@ -88,8 +101,9 @@ def _append_and_chain(connection: Connection, key: bytes, stamp: ledger.Stamp, f
     """Append an entry and give it its leaf in the same transaction, under the head row's lock."""
     body = ledger.canonical(stamp.event_id, stamp.context, fact)
     actor = stamp.context.actor
-    entry_id = ledger._ENTRY.first(  # noqa: SLF001  # of the same parts as ours
+    entry_id = _APPEND.first(
         connection,
+        subjects=tuple(sorted(ledger.subjects(stamp.context, fact))),
         event_id=stamp.event_id,
         kind=type(fact).__name__,
         at=stamp.context.now,
@@ -98,9 +112,5 @@ def _append_and_chain(connection: Connection, key: bytes, stamp: ledger.Stamp, f
         body=body,
         mac=ledger.entry_mac(key, body),
     ).id
-    found = sorted(ledger.subjects(stamp.context, fact))
-    named = {f"subject{i}": subject for i, subject in enumerate(found)}
-    mentions = ledger._mentions(len(found))  # noqa: SLF001
-    mentions.run(connection, {"entry_id": entry_id, **named})
     _LOCK.first(connection)
     ledger._grow(connection, [(entry_id, leaf_hash(body))])  # noqa: SLF001

@@ -11,20 +11,23 @@ import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
+from statistics import median
 from typing import Any
 
 from bench.clients import probe
 from bench.clients.probe import Probe
-from bench.figures import Bound, Figure
+from bench.figures import Bound, Figure, by_yield, in_rounds
 from bench.ground import Ground
 from bench.processes import Server
 from bench.servers import anchors, flask_anchor, ours
 from bench.servers.hall import LARGE_PATH, WEIGHTS, Hall
 
 DIRECT_READERS, FRONT_READERS = 2000, 10_000
+MOST_ROUNDS = 3
 WATCH_SECONDS = 14.0
 LEAST_BYTES = 64 << 10  # what each reader must have by the end
 HEALTH_SECONDS, SIGN_IN_SECONDS = 0.05, 0.5
@@ -45,22 +48,39 @@ class Watch:
 
 
 def measure(ground: Ground) -> Sequence[Figure]:
-    """Watch our server and the anchor under the same readers, one after the other."""
-    hall = ground.hall
-    with anchors.x_accel(ground.place("x-accel"), hall.files / WEIGHTS) as server:
-        anchor = _watch(server, flask_anchor.link(LARGE_PATH), DIRECT_READERS)
-    with ours.direct(hall, threads=DIRECT_READERS + 200) as server:
-        link = hall.link(server.port, WEIGHTS, LARGE_PATH)
-        own = _watch(server, link, DIRECT_READERS, hall)
-    with anchors.x_accel(ground.place("x-accel"), hall.files / WEIGHTS) as server:
-        many = _watch(server, flask_anchor.link(LARGE_PATH), FRONT_READERS)
-    with ours.x_accel(hall, ground.place) as server:
-        link = hall.link(server.port, WEIGHTS, LARGE_PATH)
-        front = _watch(server, link, FRONT_READERS, hall)
+    """Watch our server and the anchor under the same readers, each on its own."""
+    direct = in_rounds(
+        {
+            "ours": lambda: _watch_ours(
+                ours.direct(ground.hall, threads=DIRECT_READERS + 200), ground.hall, DIRECT_READERS
+            ),
+            "anchor": lambda: _watch_anchor(ground, DIRECT_READERS),
+        },
+        min(ground.rounds, MOST_ROUNDS),
+    )
+    front = in_rounds(
+        {
+            "ours": lambda: _watch_ours(
+                ours.x_accel(ground.hall, ground.place), ground.hall, FRONT_READERS
+            ),
+            "anchor": lambda: _watch_anchor(ground, FRONT_READERS),
+        },
+        min(ground.rounds, MOST_ROUNDS),
+    )
     return [
-        *_figures("slow readers", own, anchor),
-        *_figures("slow readers, 10,000 x-accel", front, many),
+        *_figures("slow readers", direct["ours"], direct["anchor"]),
+        *_figures("slow readers, 10,000 x-accel", front["ours"], front["anchor"]),
     ]
+
+
+def _watch_ours(starting: AbstractContextManager[Server], hall: Hall, readers: int) -> Watch:
+    with starting as server:
+        return _watch(server, hall.link(server.port, WEIGHTS, LARGE_PATH), readers, hall)
+
+
+def _watch_anchor(ground: Ground, readers: int) -> Watch:
+    with anchors.x_accel(ground.place("x-accel"), ground.hall.files / WEIGHTS) as server:
+        return _watch(server, flask_anchor.link(LARGE_PATH), readers)
 
 
 def _watch(server: Server, path: str, readers: int, hall: Hall | None = None) -> Watch:
@@ -123,29 +143,41 @@ def _crowd(port: int, path: str, readers: int) -> Iterator[Callable[[], Any]]:
             process.kill()
 
 
-def _figures(name: str, own: Watch, anchor: Watch) -> Sequence[Figure]:
-    served, health = (own.served, anchor.served), (own.health.p99_ms, anchor.health.p99_ms)
-    faults = own.health.faults + own.sign_in.faults
-    answers = ", ".join(f"{status or 'none'} x {n}" for status, n in sorted(own.answers.items()))
+def _figures(name: str, own: Sequence[Watch], anchor: Sequence[Watch]) -> Sequence[Figure]:
+    served = [watch.served for watch in own], [watch.served for watch in anchor]
+    health = [w.health.p99_ms for w in own], [w.health.p99_ms for w in anchor]
+    signing = [w.sign_in.p99_ms for w in own], [w.quiet_sign_in.p99_ms for w in own]
+    kib = [[w.bytes_a_reader / 1024 for w in watches] for watches in (own, anchor)]
     return [
-        _figure(name, ANCHOR, "readers served", served, own.served / own.readers, (1.0, 1.0),
-                Bound.AT_LEAST, note=f"answered {answers}; {faults} of the probes failed"),
-        _figure(f"{name}, health p99", ANCHOR, "ms", health, health[0] / health[1], (3.0, 3.0)),
-        _figure(f"{name}, memory", "64 KiB a reader", "KiB a reader",
-                (own.bytes_a_reader / 1024, 64.0), own.bytes_a_reader / (64 << 10), (1.0, 0.75),
-                note=f"{ANCHOR}: {anchor.bytes_a_reader / 1024:.1f} KiB"),
+        _figure(name, ANCHOR, "readers served", served,
+                [w.served / w.readers for w in own], (1.0, 1.0), Bound.AT_LEAST, _answers(own)),
+        _figure(f"{name}, health p99", ANCHOR, "ms", health, by_yield(*health), (3.0, 3.0),
+                note=_asked("asked for /healthz", [w.health for w in own])),
+        _figure(f"{name}, memory", "64 KiB a reader", "KiB a reader", (kib[0], [64.0]),
+                [k / 64 for k in kib[0]], (1.0, 0.75), note=f"{ANCHOR}: {median(kib[1]):.1f} KiB"),
         _figure(f"{name}, sign-in p99", "our own server without readers", "ms",
-                (own.sign_in.p99_ms, own.quiet_sign_in.p99_ms),
-                own.sign_in.p99_ms / own.quiet_sign_in.p99_ms),
+                signing, by_yield(*signing), note=_asked("signed in", [w.sign_in for w in own])),
     ]  # fmt: skip
+
+
+def _answers(watches: Sequence[Watch]) -> str:
+    found: Counter[str] = Counter()
+    for watch in watches:
+        found.update(watch.answers)
+    return "answered " + ", ".join(f"{s or 'none'} x {n:,}" for s, n in sorted(found.items()))
+
+
+def _asked(what: str, probes: Sequence[Probe]) -> str:
+    times, faults = sum(len(p.seconds) for p in probes), sum(p.faults for p in probes)
+    return f"{what} {times} times, {faults} failed"
 
 
 def _figure(
     name: str,
     anchor: str,
     unit: str,
-    values: tuple[float, float],
-    ratio: float,
+    values: tuple[Sequence[float], Sequence[float]],
+    ratios: Sequence[float],
     limits: tuple[float, float] | None = None,
     bound: Bound = Bound.AT_MOST,
     note: str = "",
@@ -154,8 +186,8 @@ def _figure(
         name=name,
         anchor=anchor,
         unit=unit,
-        values={"ours": [values[0]], "anchor": [values[1]]},
-        ratios=[ratio],
+        values={"ours": values[0], "anchor": values[1]},
+        ratios=ratios,
         floor=limits[0] if limits else None,
         aim=limits[1] if limits else None,
         bound=bound if limits else Bound.NONE,

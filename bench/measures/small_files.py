@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
+from statistics import median
 
 from bench.clients.loop import get, press
 from bench.figures import Bound, Figure, by_cost, in_rounds
@@ -103,7 +104,7 @@ def _figure(costs: Mapping[str, Sequence[Cost]], mode: str, anchor: str) -> Figu
         aim=0.9 if is_bound else None,
         bound=Bound.AT_LEAST if is_bound else Bound.NONE,
         extra={
-            "ours a second": round(max(cost.per_second for cost in costs[mode])),
-            "anchor a second": round(max(cost.per_second for cost in costs[anchor])),
+            "ours a second": round(median(cost.per_second for cost in costs[mode])),
+            "anchor a second": round(median(cost.per_second for cost in costs[anchor])),
         },
     )
