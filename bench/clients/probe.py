@@ -7,6 +7,7 @@ import http.client
 import re
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from urllib.parse import urlencode
 
@@ -19,7 +20,7 @@ class Probe:
     """How long each asking took, in seconds, and how many failed."""
 
     seconds: list[float] = field(default_factory=list)
-    faults: int = 0
+    failed: list[float] = field(default_factory=list)
 
     @property
     def p99_ms(self) -> float:
@@ -28,18 +29,29 @@ class Probe:
         return 1000 * ordered[min(len(ordered) - 1, int(0.99 * len(ordered)))]
 
     def ask(self, call: Callable[[], None]) -> None:
-        """Take the time of one call."""
+        """Take the time of one call; threads may ask beside each other."""
         begun = time.perf_counter()
         try:
             call()
         except (OSError, http.client.HTTPException, AssertionError):
-            self.faults += 1
+            self.failed.append(begun)
         self.seconds.append(time.perf_counter() - begun)
+
+    def ask_at(self, call: Callable[[], None], every: float, seconds: float) -> None:
+        """Ask at fixed times, whether or not the last one was answered; return after the last.
+
+        Whoever waits for an answer before asking again asks least while answers are slow.
+        """
+        begun = time.monotonic()
+        with ThreadPoolExecutor(max(1, int(seconds / every))) as pool:
+            for turn in range(int(seconds / every)):
+                time.sleep(max(0.0, begun + turn * every - time.monotonic()))
+                pool.submit(self.ask, call)
 
 
 def health(port: int) -> None:
     """Ask for /healthz on a fresh connection; raises AssertionError when it is not 200."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
     try:
         connection.request("GET", "/healthz")
         assert connection.getresponse().status == 200
@@ -49,7 +61,7 @@ def health(port: int) -> None:
 
 def sign_in(port: int, email: str, password: str) -> None:
     """Sign in as a browser does: the page, its token, the form; one connection."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=15)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
     try:
         connection.request("GET", "/sign-in")
         page = connection.getresponse()

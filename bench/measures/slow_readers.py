@@ -1,7 +1,7 @@
 """Thousands of readers on a bad line: are all of them served, and does the site still answer?
 
-Each takes 16 KiB a second of the large file. Meanwhile `/healthz` is asked on fresh connections,
-and people sign in. Memory is what the server holds more than before, a reader.
+Each takes 16 KiB a second of the large file. Meanwhile `/healthz` is asked on fresh connections at
+fixed times, and people sign in. Memory is what the server holds more than before, a reader.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import json
 import subprocess
 import sys
 import threading
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -87,19 +86,17 @@ def _watch(server: Server, path: str, readers: int, hall: Hall | None = None) ->
     """Let so many read for a while; people sign in where there are people."""
     seen = Watch(readers)
     if hall is not None:
-        _repeat(seen.quiet_sign_in, lambda: _sign_in(server, hall), SIGN_IN_SECONDS, 5)
+        seen.quiet_sign_in.ask_at(lambda: _sign_in(server, hall), SIGN_IN_SECONDS, 5)
     probe.health(server.port)
     before = server.pss_bytes()
     with _crowd(server.port, path, readers) as crowd:
         asking = threading.Thread(
-            target=_repeat,
-            args=(seen.health, lambda: probe.health(server.port), HEALTH_SECONDS, WATCH_SECONDS),
+            target=seen.health.ask_at,
+            args=(lambda: probe.health(server.port), HEALTH_SECONDS, WATCH_SECONDS),
         )
         asking.start()
         if hall is not None:
-            _repeat(
-                seen.sign_in, lambda: _sign_in(server, hall), SIGN_IN_SECONDS, WATCH_SECONDS - 1
-            )
+            seen.sign_in.ask_at(lambda: _sign_in(server, hall), SIGN_IN_SECONDS, WATCH_SECONDS - 1)
         asking.join()
         seen.bytes_a_reader = (server.pss_bytes() - before) / readers
         counted = crowd()
@@ -110,14 +107,6 @@ def _watch(server: Server, path: str, readers: int, hall: Hall | None = None) ->
 def _sign_in(server: Server, hall: Hall) -> None:
     member = hall.people[1]
     probe.sign_in(server.port, member.email, member.password)
-
-
-def _repeat(into: Probe, call: Callable[[], None], every: float, seconds: float) -> None:
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        begun = time.monotonic()
-        into.ask(call)
-        time.sleep(max(0.0, every - (time.monotonic() - begun)))
 
 
 @contextmanager
@@ -168,7 +157,7 @@ def _answers(watches: Sequence[Watch]) -> str:
 
 
 def _asked(what: str, probes: Sequence[Probe]) -> str:
-    times, faults = sum(len(p.seconds) for p in probes), sum(p.faults for p in probes)
+    times, faults = sum(len(p.seconds) for p in probes), sum(len(p.failed) for p in probes)
     return f"{what} {times} times, {faults} failed"
 
 
