@@ -108,7 +108,7 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no type hin
     def _finished(self, _arbiter: Any, worker: Any) -> None:
         for each in self._rounds:
             each.finish()
-        log.info("stopped; counters and mail of the last round are written")
+        log.info("a process stopped")
         if getattr(worker, "nr_conns", 0):
             os._exit(0)  # a thread that still sends to a slow reader would hold the process
 

@@ -74,19 +74,25 @@ def until(is_so: Callable[[], bool]) -> None:
         time.sleep(0.001)
 
 
+def act_until_somebody_waits(house: House, pool: ThreadPoolExecutor, name: str) -> Future[str]:
+    """Begin an act that ends when somebody waits for its turn; return once it has begun."""
+    batcher, entered = house.db._batcher, threading.Event()
+    assert batcher is not None
+
+    def wait() -> None:
+        entered.set()
+        until(lambda: batcher._turns.waiting > 0)
+
+    act = pool.submit(add, house, name, wait)
+    assert entered.wait(SECONDS)
+    return act
+
+
 def two_in_a_batch(
     house: House, pool: ThreadPoolExecutor, second: Within
 ) -> tuple[Future[str], Future[str]]:
     """Let one act leave its batch to another, which does `second` before it ends."""
-    batcher, entered = house.db._batcher, threading.Event()
-    assert batcher is not None
-
-    def wait_for_the_second() -> None:
-        entered.set()
-        until(lambda: batcher._turns.waiting > 0)
-
-    first = pool.submit(add, house, "first", wait_for_the_second)
-    assert entered.wait(SECONDS)
+    first = act_until_somebody_waits(house, pool, "first")
     return first, pool.submit(add, house, "second", second)
 
 
@@ -118,18 +124,10 @@ def test_a_slow_act_keeps_nobody_waiting_and_is_undone_with_those_it_kept_waitin
 def test_closing_commits_the_act_that_was_running_and_the_next_one_opens_anew(
     impatient: House, pool: ThreadPoolExecutor
 ) -> None:
-    batcher, entered = impatient.db._batcher, threading.Event()
-    assert batcher is not None
-
-    def wait_for_the_end() -> None:
-        entered.set()
-        until(lambda: batcher._turns.waiting > 0)
-
-    act = pool.submit(add, impatient, "running", wait_for_the_end)
-    assert entered.wait(SECONDS)
-    batcher.close()
+    act = act_until_somebody_waits(impatient, pool, "running")
+    impatient.db.close()
     assert act.result(SECONDS) == "running"
-    add(impatient, "next", lambda: None)
+    add(impatient, "next")
     assert names_in(impatient) == {"running", "next"}
 
 
