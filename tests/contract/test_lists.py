@@ -6,6 +6,8 @@ must not be guessed from a short page, a cursor or an empty last page.
 
 from __future__ import annotations
 
+from dataclasses import replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +17,13 @@ from gatekeeper.db import tables as t
 from gatekeeper.db.engine import writes
 from gatekeeper.domain.access import See
 from gatekeeper.domain.catalogue import Model, Visibility
+from gatekeeper.domain.grants import GrantFilter
 from gatekeeper.domain.people import ANONYMOUS
 from gatekeeper.services import access, catalogue
 from gatekeeper.services.ports import House
 from tests import builders
 from tests.builders import HIDDEN, RESEARCH, World
-from tests.cast import Member, context
+from tests.cast import NAMESPACE, Member, context
 
 
 @writes
@@ -70,6 +73,37 @@ def test_no_page_of_models_tells_of_a_hidden_one(any_world: World) -> None:
                 assert (len(seen), after[1]) == (limit, pages[-1][-1])
         assert [name for page in pages for name in page] == [f"lyra-t{n}" for n in range(6)]
         assert all(pages)
+
+
+def test_a_page_of_grants_is_what_the_filter_says_whoever_asks_for_whomever(
+    any_world: World,
+) -> None:
+    house, cast, models = any_world.house, any_world.cast, any_world.models
+    builders.grant(house, cast.applicant, models["T3"], cast.approver)
+    builders.grant(house, cast.applicant, models["T4"], cast.approver, cast.approver2)
+    asks = product(
+        (cast.researcher.id, cast.stranger.id),
+        (None, frozenset[str](), frozenset({NAMESPACE}), frozenset({"elsewhere"})),
+        (None, cast.researcher.id, cast.applicant.id),
+        (None, models["T3"].id, models["T4"].id, models[HIDDEN].id),
+    )
+    with house.db.reading() as read:
+        every = read.grants.search(GrantFilter(cast.stranger.id, None))
+        assert len(every) == 3
+        for me, namespaces, person, model in asks:
+            expected = [
+                grant.id
+                for grant in every
+                if (namespaces is None or grant.person_id == me or NAMESPACE in namespaces)
+                and person in {None, grant.person_id}
+                and (model is None or model in grant.models)
+            ]
+            want = GrantFilter(me, namespaces, person, model, limit=1)
+            found = list[str]()
+            while page := read.grants.search(want):
+                found += [grant.id for grant in page]
+                want = replace(want, after=(page[-1].starts_at, page[-1].id))
+            assert found == expected, want
 
 
 def test_releases_come_a_page_at_a_time(any_world: World, tmp_path: Path) -> None:
