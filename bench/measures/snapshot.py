@@ -91,8 +91,8 @@ def _snapshot(source: Source) -> Cost:
 def _figure(costs: Mapping[str, Sequence[Cost]], anchor: str, what: str) -> Figure:
     own, theirs = costs["ours"], costs[anchor]
     values = [
-        [cost.seconds if what == "wall" else cost.cpu_seconds for cost in costs]
-        for costs in (own, theirs)
+        [cost.seconds if what == "wall" else cost.cpu_seconds for cost in side]
+        for side in (own, theirs)
     ]
     is_once = anchor == OLAH
     return Figure(
