@@ -6,7 +6,7 @@ import html
 import http.client
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from urllib.parse import urlencode
@@ -27,6 +27,11 @@ class Probe:
         """The 99th percentile in milliseconds; every fault counts as the wait it ended."""
         ordered = sorted(self.seconds)
         return 1000 * ordered[min(len(ordered) - 1, int(0.99 * len(ordered)))]
+
+    @classmethod
+    def of(cls, probes: Sequence[Probe]) -> Probe:
+        """Put the askings of several into one."""
+        return cls([s for p in probes for s in p.seconds], [f for p in probes for f in p.failed])
 
     def ask(self, call: Callable[[], None]) -> None:
         """Take the time of one call; threads may ask beside each other."""

@@ -27,7 +27,7 @@ worker_rlimit_nofile {open_files};
 pid {home}/nginx.pid;
 error_log {home}/error.log warn;
 daemon off;
-events {{ worker_connections {connections}; }}
+events {{ worker_connections {connections}; multi_accept on; }}
 http {{
   access_log off;
   sendfile on;

@@ -206,7 +206,7 @@ def _by_hasher(work: Callable[[], _Result]) -> _Result:
 def _hashers(_process: int) -> ThreadPoolExecutor:
     """Return the threads of this process that hash, one a core: none survives a fork.
 
-    A hash takes 19 MiB and tens of milliseconds, and a thread that has hashed keeps the memory for
-    its next one: were it any thread of the server, hundreds of MiB would stay.
+    A hash takes 19 MiB and tens of milliseconds: were it any thread of the server, a crowd that
+    signs in would take gigabytes, and be served no sooner.
     """
     return ThreadPoolExecutor(os.cpu_count() or 1, "hasher")

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import os
+import selectors
 import signal
 import socket
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+from gunicorn.config import Config
+from gunicorn.workers.gthread import TConn
 
+from gatekeeper.cli import gthread
 from tests.conftest import Site
 from tests.fault.servers import running, until
 from tests.live import free_port
@@ -125,6 +130,31 @@ def test_connections_that_stay_open_are_answered_in_turn_whether_or_not_there_ar
         assert [status(links[0]), status(links[0])] == [200, 200]
 
 
+@pytest.mark.parametrize(
+    "begun",
+    [
+        pytest.param(b"", id="nothing"),
+        pytest.param(b"GET /healthz HT", id="half a head"),
+        pytest.param(
+            b"POST /sign-in HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99\r\n"
+            b"Content-Type: application/x-www-form-urlencoded\r\n\r\nemail=",
+            id="half a form",
+        ),
+    ],
+)
+def test_a_crowd_that_never_ends_its_requests_keeps_nobody_else_out(
+    site: Site, door: Door, begun: bytes
+) -> None:
+    with serving(site, door), ExitStack() as open_links:
+        for _ in range(WAITING):
+            open_links.enter_context(connect(door)).sendall(begun)
+        for _ in range(3):
+            with connect(door) as link:
+                link.sendall(ASK)
+                assert status(link) == 200
+        assert WAITING > 2 * gthread.AT_WORK
+
+
 @pytest.mark.parametrize("threads", ["8", "128"])
 def test_a_crowd_larger_than_the_files_a_server_may_open_is_answered_one_after_the_other(
     site: Site, threads: str
@@ -139,6 +169,36 @@ def test_a_crowd_larger_than_the_files_a_server_may_open_is_answered_one_after_t
             assert status(link) == 200
             link.close()
     assert "Too many open files" not in (site.data.parent / "log").read_text()
+
+
+def test_a_request_that_came_in_time_is_heard_late_and_a_silent_connection_is_closed() -> None:
+    worker = gthread.Worker(1, os.getpid(), [], None, 30, Config(), None)
+    worker.poller = selectors.DefaultSelector()
+    heard: list[object] = []
+    clients = []
+    with ExitStack() as open_links:
+        open_links.callback(worker.tmp.close)
+        open_links.callback(worker.poller.close)
+        for _ in range(2):
+            client, link = (open_links.enter_context(end) for end in socket.socketpair())
+            kept = TConn(worker.cfg, link, "", "")
+            kept.timeout = time.monotonic() + 3600
+            worker.keepalived_conns.append(kept)
+            worker.poller.register(link, selectors.EVENT_READ, heard.append)
+            clients.append(client)
+        speaking, silent = clients
+        worker.nr_conns = 2
+        worker.wait_for_and_dispatch_events(0)
+        speaking.sendall(ASK)
+        for kept in worker.keepalived_conns:
+            kept.timeout = time.monotonic()  # over, since it was looked last
+        worker.murder_keepalived()
+        assert worker.nr_conns == 2
+        worker.wait_for_and_dispatch_events(0)
+        assert heard == [worker.keepalived_conns.popleft().sock]  # as a request would be taken up
+        worker.murder_keepalived()
+        assert worker.nr_conns == 1
+        assert silent.recv(1) == b""
 
 
 def status(link: socket.socket) -> int:
