@@ -6,7 +6,7 @@ a queue. Here the last comes first, and is answered at once; the others still ge
 for. A turn ends when what follows is only sending, which may take hours.
 
 A turn may also hang: half a request, a database that does not answer. When nobody's has ended for
-a while, as many more may begin.
+a while, a few more may begin.
 """
 
 from __future__ import annotations
@@ -77,9 +77,12 @@ class Admission(Generic[T]):
         self._begin(lambda: self._at_work < self._most)
 
     def unstick(self) -> None:
-        """Let as many more begin as are at work, if nobody's turn ended since the last call."""
+        """Let as many begin as may usually be at work, if nobody's turn ended since the last call.
+
+        No more: the disk may only have paused, and then all of them want the interpreter at once.
+        """
         if self._ended == self._ended_before:
-            most = 2 * max(self._at_work, self._most)
+            most = self._at_work + self._most
             self._begin(lambda: self._at_work < most)
         self._ended_before = self._ended
 
