@@ -1,8 +1,8 @@
 """Readers on a bad line: each takes at most 16 KiB a second, and none of them gives up.
 
 A small receive buffer makes the server feel it: what the reader has not taken waits there. Whoever
-is told 502, 503 or 504 comes again after two seconds, as `curl --retry`, aria2c and the Hub's
-client do; how many were told is counted.
+is told 502, 503 or 504 comes again after two seconds, as `curl --retry` and the Hub's client come
+again; how often each status was told is counted.
 """
 
 from __future__ import annotations

@@ -154,7 +154,7 @@ def _told(watches: Sequence[Watch]) -> str:
     found: Counter[str] = Counter()
     for watch in watches:
         found.update(watch.answers)
-    return ", ".join(f"{status or 'nothing'} x {n:,}" for status, n in sorted(found.items()))
+    return ", ".join(f"{status} x {n:,}" for status, n in sorted(found.items()))
 
 
 def _waits(

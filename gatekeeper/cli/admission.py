@@ -44,7 +44,7 @@ class Admission(Generic[T]):
         """Have somebody's turn begin now or later."""
         with self._lock:
             self._waiting.append(who)
-        self._begin(lambda: self._at_work < self._most)
+        self._begin(self._most)
 
     @contextmanager
     def shut(self) -> Iterator[None]:
@@ -55,7 +55,7 @@ class Admission(Generic[T]):
         finally:
             self._is_open = True
             self._ended_before = -1
-            self._begin(lambda: self._at_work < self._most)
+            self._begin(self._most)
 
     @contextmanager
     def turn(self) -> Iterator[None]:
@@ -74,7 +74,7 @@ class Admission(Generic[T]):
         with self._lock:
             self._at_work -= 1
             self._ended += 1
-        self._begin(lambda: self._at_work < self._most)
+        self._begin(self._most)
 
     def unstick(self) -> None:
         """Let as many begin as may usually be at work, if nobody's turn ended since the last call.
@@ -82,14 +82,13 @@ class Admission(Generic[T]):
         No more: the disk may only have paused, and then all of them want the interpreter at once.
         """
         if self._ended == self._ended_before:
-            most = self._at_work + self._most
-            self._begin(lambda: self._at_work < most)
+            self._begin(self._at_work + self._most)
         self._ended_before = self._ended
 
-    def _begin(self, has_place: Callable[[], bool]) -> None:
+    def _begin(self, most: int) -> None:
         while True:
             with self._lock:
-                if not self._is_open or not self._waiting or not has_place():
+                if not self._is_open or not self._waiting or self._at_work >= most:
                     return
                 who = self._waiting.pop()
                 self._at_work += 1
