@@ -41,7 +41,7 @@ define venv
 	$(if $(UV),@test -x $(BIN)/python || uv venv --quiet --seed --python $(PYTHON) $(VENV),@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { echo "On Debian or Ubuntu: apt-get install python3-venv"; exit 1; })
 endef
 define install
-	$(if $(UV),@uv pip install --quiet --python $(BIN)/python -e '.[$(1)]',@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[$(1)]')
+	$(if $(UV),@uv pip install --quiet $(2) --python $(BIN)/python -e '.[$(1)]',@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[$(1)]')
 endef
 
 $(VENV)/.installed-run: pyproject.toml
@@ -51,5 +51,5 @@ $(VENV)/.installed-run: pyproject.toml
 
 $(VENV)/.installed-dev: pyproject.toml
 	$(venv)
-	$(call install,dev)
+	$(call install,dev,--compile-bytecode)
 	@touch $@ $(VENV)/.installed-run

@@ -24,16 +24,23 @@ from gatekeeper.adapters.objects_local import LocalObjects
 from gatekeeper.adapters.tokens_signed import SignedTokens
 from gatekeeper.db.engine import make_engine
 from gatekeeper.db.unit_of_work import Database
+from gatekeeper.domain.errors import Moved
 from gatekeeper.domain.tiers import Tiers, read_tiers
 from gatekeeper.services.ports import House, Mailer, ObjectStore, Policy, UploadLimits
 from gatekeeper.services.tally import Tally
 from gatekeeper.settings import Limits, Settings, SettingsError
-from gatekeeper.web import files, guard, identity, machines, watch
+from gatekeeper.web import files, guard, identity, machines, moved, watch
 from gatekeeper.web.api import errors as api_errors
 from gatekeeper.web.api import routes as api
+from gatekeeper.web.hub import device as hub_device
 from gatekeeper.web.hub import errors as hub_errors
+from gatekeeper.web.hub import lfs as hub_lfs
 from gatekeeper.web.hub import rawpath
+from gatekeeper.web.hub import requests as hub_requests
 from gatekeeper.web.hub import routes as hub
+from gatekeeper.web.hub import unspoken as hub_unspoken
+from gatekeeper.web.hub import writing as hub_writing
+from gatekeeper.web.hub import xet as hub_xet
 from gatekeeper.web.metrics import Metrics
 from gatekeeper.web.pages import errors as page_errors
 from gatekeeper.web.pages import routes as pages
@@ -243,8 +250,11 @@ def create_app(
     identity.install(app)
     guard.install(app, answer_error)
     # The hub names the address converters that the routes of the API and the pages use as well.
-    for blueprint in (machines.blueprint, files.blueprint, hub.blueprint):
-        app.register_blueprint(blueprint)
+    hub_rooms = (
+        hub, hub_writing, hub_lfs, hub_xet, hub_requests, hub_device, hub_unspoken,
+    )  # fmt: skip
+    for room in (machines, files, *hub_rooms):
+        app.register_blueprint(room.blueprint)
     api.install(app, settings.limits.api)
     pages.install(app, settings.limits.sign_in, settings.limits.registration)
     _wrap(app, wiring, settings.server.trusted_proxies)
@@ -280,6 +290,8 @@ def _watch(app: Flask, settings: Settings, house: House, metrics: Metrics) -> No
 
 def answer_error(error: Exception) -> Response:
     """Answer any exception in the dialect the request was made in."""
+    if isinstance(error, Moved) and (there := moved.onward(error)) is not None:
+        return there
     answer: Callable[[Exception], Response] = page_errors.answer
     if request.path.startswith("/api/v1"):
         answer = api_errors.answer

@@ -58,6 +58,7 @@ def verify_all(house: House, _ctx: Context) -> None:
 # On a thread of their own: mail and leaves do not wait for a large file.
 SLOW = (
     Chore("uploads", 1, verify_all),
+    Chore("expired uploads", 240, verifying.forget_expired),
     Chore("unfinished uploads", 14_400, verifying.sweep),
 )
 

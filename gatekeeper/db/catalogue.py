@@ -65,7 +65,7 @@ class CatalogueReader(RevisionReader):
     def namespaces(self, names: Collection[str]) -> dict[str, Namespace]:
         """Return namespaces by name, in one query however many."""
         rows = self._c.execute(select(t.namespaces).where(t.namespaces.c.name.in_(names)))
-        return {row.name: Namespace(row.name, row.title) for row in rows}
+        return {row.name: Namespace(row.name, row.title, row.new_model_tier) for row in rows}
 
     def release(self, namespace: str, name: str) -> Release | None:
         """Return a release by its full name."""
@@ -113,6 +113,23 @@ class CatalogueReader(RevisionReader):
         """Return a model by its full name."""
         row = _MODEL.first(self._c, namespace=namespace, name=name)
         return self._model(row) if row is not None else None
+
+    def formerly(self, namespace: str, name: str) -> Model | None:
+        """Return the model that had this name before."""
+        old = t.former_names.c
+        had = select(old.model_id).where(old.namespace == namespace, old.name == name)
+        return next(iter(self._models(_MODELS.where(t.models.c.id.in_(had)))), None)
+
+    def is_somebodys(self, model_id: ModelId) -> bool:
+        """Say whether anybody was ever granted a model, or applied for it."""
+        granted, applied = t.grant_models.c, t.application_models.c
+        found = select(
+            or_(
+                exists().where(granted.model_id == model_id),
+                exists().where(applied.model_id == model_id),
+            )
+        )
+        return bool(self._c.execute(found).scalar_one())
 
     def model_by_id(self, model_id: ModelId) -> Model | None:
         """Return a model by id."""
@@ -194,6 +211,7 @@ class CatalogueReader(RevisionReader):
             open_files=frozenset(json.loads(row.open_files)),
             created_at=row.created_at,
             changed_at=row.changed_at,
+            is_decided=row.is_decided,
         )
 
 

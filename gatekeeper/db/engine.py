@@ -30,15 +30,15 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import QueuePool
 
 from gatekeeper.db.statements import tell
-from gatekeeper.domain.errors import Busy, Unavailable
+from gatekeeper.domain.errors import Busy, Conflict, Unavailable
 
 # Which named writer runs now; the fence in the tests fails any write while it is None.
 writer: ContextVar[str | None] = ContextVar("writer", default=None)
 
 POLL_SECONDS = 0.005
 PING_SECONDS = 1.0
-# Postgres: read_only_sql_transaction, insufficient_privilege
-READ_ONLY, NOT_ENTITLED = "25006", "42501"
+# Postgres: read_only_sql_transaction, insufficient_privilege, foreign_key_violation
+READ_ONLY, NOT_ENTITLED, NAMES_NOTHING = "25006", "42501", "23503"
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -205,6 +205,8 @@ def storage_faults() -> Iterator[None]:
     except DBAPIError as error:
         if error.connection_invalidated:
             raise Unavailable("the database went away; nothing was changed") from error
+        if getattr(error.orig, "sqlstate", None) == NAMES_NOTHING:
+            raise Conflict("something it names is gone, or is named meanwhile") from error
         if getattr(error.orig, "sqlstate", None) == NOT_ENTITLED:
             raise Unavailable("the database does not let our role do this") from error
         raise

@@ -156,6 +156,12 @@ class Ephemeral:
         """Delete a draft; nothing else knew of it."""
         self._c.execute(delete(t.drafts).where(t.drafts.c.application_id == application_id))
 
+    @writes
+    def delete_drafts_for(self, model_id: ModelId) -> None:
+        """Delete every draft that names a model."""
+        named = t.drafts.c.models.contains(json.dumps(model_id), autoescape=True)
+        self._c.execute(delete(t.drafts).where(named))
+
     # --- tokens, counters
 
     @writes

@@ -94,6 +94,13 @@ class GrantReader:
             if (covered := list(found))
         ]
 
+    def of_people(self, model_id: ModelId, holders: Collection[PersonId]) -> list[Grant]:
+        """Return the grants of these people that cover the model, in two queries."""
+        of = t.grant_models.c
+        query = select(t.grants).join(t.grant_models, of.grant_id == t.grants.c.id)
+        held = t.grants.c.person_id.in_(holders)
+        return self._grants(query.where(of.model_id == model_id, held))
+
     def of_application(self, application_id: ApplicationId) -> list[Grant]:
         """Return what came of an application."""
         return self._grants(select(t.grants).where(t.grants.c.application_id == application_id))

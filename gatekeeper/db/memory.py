@@ -27,8 +27,8 @@ MOST = 8192  # values, of some KiB at most
 TRIES = 3
 KEPT = 32  # connections, for as many threads at once
 ASK = "SELECT number FROM generation"
-# What bears on no verdict: texts by digest, issued links, what was served and refused.
-BEARS_ON_NOTHING = frozenset({t.contents, t.links, t.servings, t.refusals})
+# What bears on no verdict: texts by digest, former names, links, what was served and refused.
+BEARS_ON_NOTHING = frozenset({t.contents, t.former_names, t.links, t.servings, t.refusals})
 _TRIGGERS = 3 * len([table for table in t.PROJECTIONS if table not in BEARS_ON_NOTHING])
 _COUNT = "SELECT count(*) FROM sqlite_master WHERE type = 'trigger' AND name GLOB 'generation_*'"
 

@@ -8,10 +8,12 @@ from gatekeeper.db.agreements import AgreementReader
 from gatekeeper.db.applications import ApplicationReader
 from gatekeeper.db.audit import AuditReader
 from gatekeeper.db.catalogue import CatalogueReader
+from gatekeeper.db.devices import Devices
 from gatekeeper.db.ephemeral import Ephemeral
 from gatekeeper.db.grants import GrantReader
 from gatekeeper.db.people import PeopleReader
 from gatekeeper.db.registrants import Registrants
+from gatekeeper.db.requests import RequestReader
 from gatekeeper.db.uploads import Uploads
 from gatekeeper.domain.tiers import Tiers
 
@@ -26,7 +28,9 @@ class Readers:
         self.agreements = AgreementReader(connection)
         self.applications = ApplicationReader(connection)
         self.grants = GrantReader(connection, entry_key)
+        self.requests = RequestReader(connection)
         self.audit = AuditReader(connection, entry_key)
         self.ephemeral = Ephemeral(connection)
         self.registrants = Registrants(connection)
+        self.devices = Devices(connection)
         self.uploads = Uploads(connection)

@@ -112,6 +112,24 @@ class RevisionReader:
         row = _FILE.first(self._c, revision_id=revision_id, path=path)
         return _file(row) if row is not None else None
 
+    def places(
+        self, digests: Collection[str], first: ModelId, limit: int
+    ) -> list[tuple[ModelId, File]]:
+        """Return in which models blobs are files, one file each, the model `first` first."""
+        if not digests:
+            return []
+        f, model_id = t.files.c, t.revisions.c.model_id
+        same = (f.sha256, f.size_bytes, f.git_oid, f.lfs)
+        rows = self._c.execute(
+            select(model_id, func.min(f.path).label("path"), *same)
+            .join(t.files, f.revision_id == t.revisions.c.id)
+            .where(f.sha256.in_(digests))
+            .group_by(model_id, *same)
+            .order_by(model_id != first, model_id)
+            .limit(limit)
+        )
+        return [(ModelId(row.model_id), _file(row)) for row in rows]
+
     def largest_file(self, model_id: ModelId) -> File | None:
         """Return the largest file on a model's main branch, the first by path of several."""
         row = self._c.execute(

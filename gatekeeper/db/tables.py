@@ -162,6 +162,7 @@ namespaces = Table(
     _id("name"),
     Column("title", Text, nullable=False),
     Column("created_at", Moment, nullable=False),
+    Column("new_model_tier", Text, nullable=False),
     _event(),
 )
 
@@ -222,11 +223,23 @@ models = Table(
     Column("open_files", Text, nullable=False),
     Column("created_at", Moment, nullable=False),
     Column("changed_at", Moment, nullable=False),
+    Column("is_decided", Boolean, nullable=False),
     _event(),
     Index("uq_models_namespace_name", "namespace", "name", unique=True),
     Index("ix_models_release_id", "release_id"),
     Index("ix_models_changed_at", "changed_at", "namespace", "name"),
     Index("ix_models_created_at", "created_at", "namespace", "name"),
+)
+
+# Names that models had before; one that a model bears now is looked up there first.
+former_names = Table(
+    "former_names",
+    metadata,
+    Column("namespace", Text, ForeignKey("namespaces.name"), primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("model_id", Text, ForeignKey("models.id"), nullable=False),
+    _event(),
+    Index("ix_former_names_model_id", "model_id"),
 )
 
 revisions = Table(
@@ -508,6 +521,22 @@ registrants = Table(
     Index("ix_registrants_expires_at", "expires_at"),
 )
 
+# Programs that wait for a person to let them in.
+devices = Table(
+    "devices",
+    metadata,
+    _id("digest"),
+    Column("user_code", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("person_id", Text),
+    Column("scope", Text, nullable=False),
+    Column("asked_at", Moment, nullable=False),
+    Column("polled_at", Moment, nullable=False),
+    Column("expires_at", Moment, nullable=False),
+    Index("ix_devices_user_code", "user_code"),
+    Index("ix_devices_expires_at", "expires_at"),
+)
+
 # What `publish` already hashed: a re-run after a kill reads only what changed.
 publish_marks = Table(
     "publish_marks",
@@ -562,6 +591,7 @@ EPHEMERAL = (
     counters,
     idempotency_keys,
     registrants,
+    devices,
     publish_marks,
     uploads,
 )

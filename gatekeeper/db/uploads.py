@@ -5,17 +5,25 @@ Not audited: only the revision that is published from them is a fact (services/p
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Select, delete, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Select, delete, func, insert, or_, select, update
 
 from gatekeeper.db import tables as t
 from gatekeeper.db.engine import writes
 from gatekeeper.domain.catalogue import ModelId
 from gatekeeper.domain.people import PersonId
-from gatekeeper.domain.uploads import Staging, Upload, UploadId, UploadState
+from gatekeeper.domain.uploads import XORBS, Staging, Upload, UploadId, UploadState
+
+
+def _begins(folder: str) -> ColumnElement[bool]:
+    # No LIKE: on SQLite it takes `.GIT` for `.git`.
+    return func.substr(t.uploads.c.path, 1, len(folder)) == folder
+
+
+_IS_XORB = _begins(XORBS)
 
 
 class Uploads:
@@ -38,19 +46,46 @@ class Uploads:
     def of(
         self, person_id: PersonId, now: datetime, model_id: ModelId | None = None
     ) -> list[Upload]:
-        """Return a person's uploads, all of them or one model's, by path."""
+        """Return a person's uploads of files, all of them or one model's, by path.
+
+        Not those that come before a commit names them: they have no path of a file.
+        """
         c = t.uploads.c
-        mine = [c.person_id == person_id, c.expires_at > now]
+        mine = [c.person_id == person_id, c.expires_at > now, ~c.path.startswith(".git/")]
         if model_id is not None:
             mine.append(c.model_id == model_id)
         rows = self._c.execute(select(t.uploads).where(*mine).order_by(c.path, c.id))
         return [_upload(row) for row in rows]
 
-    def total(self, person_id: PersonId, now: datetime) -> tuple[int, int]:
-        """Return how many uploads a person has, and their bytes together."""
+    def of_model(self, model_id: ModelId) -> list[Upload]:
+        """Return everybody's uploads for a model."""
+        rows = self._c.execute(select(t.uploads).where(t.uploads.c.model_id == model_id))
+        return [_upload(row) for row in rows]
+
+    def within(
+        self, person_id: PersonId, model_id: ModelId, folder: str, now: datetime
+    ) -> list[Upload]:
+        """Return a person's uploads into a folder of a model, whose name ends in a slash."""
         c = t.uploads.c
+        mine = (c.person_id == person_id, c.model_id == model_id, c.expires_at > now)
+        rows = self._c.execute(select(t.uploads).where(*mine, _begins(folder)))
+        return [_upload(row) for row in rows]
+
+    def held(
+        self, person_id: PersonId, digests: Collection[str], now: datetime
+    ) -> dict[str, Upload]:
+        """Return a person's uploads of these very bytes, read and hashed, for whatever model."""
+        c = t.uploads.c
+        mine = (c.person_id == person_id, c.sha256.in_(digests), c.state == UploadState.READY)
+        rows = self._c.execute(select(t.uploads).where(*mine, c.expires_at > now).order_by(c.id))
+        return {row.sha256: _upload(row) for row in rows}
+
+    def total(self, person_id: PersonId, now: datetime, *, xorbs: bool = False) -> tuple[int, int]:
+        """Return how many uploads a person has, xorbs or the others, and the bytes of them all."""
+        c = t.uploads.c
+        counted = func.count().filter(_IS_XORB if xorbs else ~_IS_XORB)
         row = self._c.execute(
-            select(func.count(), func.coalesce(func.sum(c.size_bytes), 0)).where(
+            select(counted, func.coalesce(func.sum(c.size_bytes), 0)).where(
                 c.person_id == person_id, c.expires_at > now
             )
         ).one()
@@ -83,9 +118,9 @@ class Uploads:
         self._c.execute(insert(t.uploads).values(**values))
 
     @writes
-    def keep_until(self, upload_id: UploadId, expires_at: datetime) -> None:
-        """Let an upload live longer."""
-        where = t.uploads.c.id == upload_id
+    def keep_until(self, upload_ids: Sequence[UploadId], expires_at: datetime) -> None:
+        """Let uploads live longer, or no longer than that."""
+        where = t.uploads.c.id.in_(upload_ids)
         self._c.execute(update(t.uploads).where(where).values(expires_at=expires_at))
 
     @writes
@@ -95,11 +130,14 @@ class Uploads:
         old: UploadState,
         new: UploadState,
         expires_at: datetime,
-        **found: str,
+        *,
+        leased_until: datetime | None = None,
+        found: Mapping[str, str] | None = None,
     ) -> bool:
         """Move an upload on, with what was found; False when it is not in the state `old`."""
         c = t.uploads.c
-        values = {"state": new, "expires_at": expires_at, "leased_until": None, **found}
+        values = {"state": new, "expires_at": expires_at, "leased_until": leased_until}
+        values |= found or {}
         moved = self._c.execute(
             update(t.uploads).where(c.id == upload_id, c.state == old).values(**values)
         )

@@ -22,7 +22,7 @@ from gatekeeper.domain.applications import OPEN_STATES, Application, Application
 from gatekeeper.domain.catalogue import AgreementId, Availability, Model, Visibility, is_open_path
 from gatekeeper.domain.errors import GatekeeperError
 from gatekeeper.domain.grants import Grant, GrantState
-from gatekeeper.domain.people import Person, Role
+from gatekeeper.domain.people import PUBLISHERS, Person, Role
 from gatekeeper.domain.tiers import Requirement
 
 
@@ -74,8 +74,6 @@ class Fetch:
 
 
 Wanted = See | Fetch
-
-_PUBLISHERS = frozenset({Role.OWNER, Role.PUBLISHER})
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +161,7 @@ def decide(standing: Standing, model: Model, wanted: Wanted, now: datetime) -> V
     is_open = model.tier.is_open or (
         isinstance(wanted, Fetch) and is_open_path(wanted.path, model.open_files)
     )
-    is_member = not standing.roles.isdisjoint(_PUBLISHERS)
+    is_member = not standing.roles.isdisjoint(PUBLISHERS)
     live = [grant for grant in standing.grants if grant.opens(now)]
     longest = max(live, key=lambda grant: grant.ends_at, default=None)
     question = _Question(standing, model, wanted, now, is_open, is_member, longest)
@@ -266,7 +264,7 @@ def _granted(q: _Question) -> Clause | None:
         return Clause("grant", title, ClauseState.MET, detail, fact=live.id)
     ended = q.newest_grant
     application = q.standing.application
-    if application is not None and _application_leads(application, ended):
+    if application is not None and application_leads(application, ended):
         return _by_application(title, application)
     if ended is not None:
         return _by_ended_grant(title, ended, q.now)
@@ -292,7 +290,7 @@ def _why_not_needed(q: _Question) -> str:
     return "open to everybody" if q.is_open else "you are a member of the namespace"
 
 
-def _application_leads(application: Application, ended: Grant | None) -> bool:
+def application_leads(application: Application, ended: Grant | None) -> bool:
     """Say whether the application, rather than an ended grant, tells where the person stands."""
     if application.state is ApplicationState.WITHDRAWN:
         return False

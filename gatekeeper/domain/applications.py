@@ -56,6 +56,7 @@ class Command(StrEnum):
     APPROVE = "approve"
     RETURN = "return"
     REJECT = "reject"
+    REOPEN = "reopen"
 
 
 class Hat(StrEnum):
@@ -118,6 +119,8 @@ TABLE: Mapping[tuple[Command, ApplicationState], frozenset[Hat]] = {
     (_C.REJECT, _S.SUBMITTED): _APPROVER,
     (_C.REJECT, _S.IN_REVIEW): _APPROVER,
     (_C.REJECT, _S.SECOND_APPROVAL): _APPROVER,
+    (_C.REOPEN, _S.APPROVED): _APPROVER,
+    (_C.REOPEN, _S.REJECTED): _APPROVER,
     **{(_C.MESSAGE, s): _LEAD | _STAFF for s in _S if s is not _S.DRAFT},
     **{(_C.NOTE, s): _READERS for s in _S if s is not _S.DRAFT},
 }
@@ -279,6 +282,17 @@ def check_way_back(outcome: Outcome, after_on: date | None, today: date) -> None
         raise invalid("outcome", "give a day with 'after', and only with it")
     if after_on is not None and after_on <= today:
         raise invalid("outcome", "the day to re-apply after must lie ahead")
+
+
+def check_newest(application: Application, newest: Collection[Application]) -> None:
+    """Refuse to reopen what a later application replaced; raises Conflict."""
+    for later in newest:
+        if later.id != application.id:
+            raise Conflict(
+                f"a later application, {later.id}, took its place and is {later.state}",
+                state=application.state,
+                version=application.version,
+            )
 
 
 def may_reapply(rejected: Application, today: date) -> bool:

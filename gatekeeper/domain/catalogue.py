@@ -21,6 +21,9 @@ RevisionId = NewType("RevisionId", str)
 AgreementId = NewType("AgreementId", str)
 
 
+CARD_PATH = "README.md"
+
+
 class Visibility(StrEnum):
     """Whether a model exists for everybody or only for those around it."""
 
@@ -53,10 +56,11 @@ class ModelOrder(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Namespace:
-    """What a model's name begins with."""
+    """What a model's name begins with; `new_model_tier` is that of models which clients make."""
 
     name: str
     title: str
+    new_model_tier: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +99,7 @@ class Model:
     open_files: frozenset[str]
     created_at: datetime
     changed_at: datetime
+    is_decided: bool = True  # whether anybody chose the tier
 
     @property
     def full_name(self) -> str:

@@ -37,6 +37,21 @@ class NotFound(GatekeeperError):
     """There is no such thing, or this person may not know of it; the two look the same."""
 
 
+class Moved(NotFound):
+    """What was asked for by its `former` name has another one now: `name`."""
+
+    def __init__(self, former: str, name: str) -> None:
+        super().__init__(f"{former} is called {name} now")
+        self.former = former
+        self.name = name
+
+    @property
+    def pair(self) -> tuple[str, str]:
+        """Return the two parts of the name it has now."""
+        namespace, _, name = self.name.partition("/")
+        return namespace, name
+
+
 class NotAllowed(GatekeeperError):
     """The person may see the thing and may not do this to it; `guard` names the rule."""
 

@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 
-from gatekeeper.domain.applications import ApplicationId
-from gatekeeper.domain.catalogue import AgreementId, ModelId
+from gatekeeper.domain.applications import ApplicationId, Decider, Hat, share_domain
+from gatekeeper.domain.catalogue import AgreementId, Availability, Model, ModelId
 from gatekeeper.domain.errors import Conflict, NotAllowed
 from gatekeeper.domain.links import GrantId
-from gatekeeper.domain.people import EventId, PersonId
+from gatekeeper.domain.people import EventId, Person, PersonId
+from gatekeeper.domain.tiers import Requirement
 
 
 class GrantState(StrEnum):
@@ -62,6 +63,9 @@ class EndReason(StrEnum):
     IDENTITY_LAPSED = "identity_lapsed"
 
 
+# What was given and neither ended nor stopped, whether or not the holder accepted the terms yet.
+HELD = frozenset({GrantState.ACTIVE, GrantState.PENDING_TERMS})
+
 _S, _C, _H = GrantState, GrantCommand, GrantHat
 _STOPPERS = frozenset({_H.HANDLER, _H.APPROVER, _H.COMPLIANCE, _H.OPERATOR})
 _ENDERS = frozenset({_H.APPROVER, _H.COMPLIANCE, _H.OPERATOR})
@@ -105,8 +109,11 @@ class Grant:
 
     def state(self, now: datetime) -> GrantState:
         """Return where the grant stands at `now`: a live one past its end is expired."""
-        live = self.stored_state in {GrantState.ACTIVE, GrantState.PENDING_TERMS}
-        return GrantState.EXPIRED if live and now >= self.ends_at else self.stored_state
+        return (
+            GrantState.EXPIRED
+            if self.stored_state in HELD and now >= self.ends_at
+            else self.stored_state
+        )
 
     def opens(self, now: datetime) -> bool:
         """Say whether the right is in force at `now` and the row is the one we wrote."""
@@ -137,6 +144,35 @@ def check_grant_command(
         raise Conflict(f"a grant that is {state} cannot be asked to {command}", state=state)
     if not hats & TABLE[command, state][0]:
         raise NotAllowed("G-role", f"you may not {command} this grant")
+
+
+def is_revocable(grant: Grant, now: datetime) -> bool:
+    """Say whether there is something left to revoke at `now`."""
+    return (GrantCommand.REVOKE, grant.state(now)) in TABLE
+
+
+def check_gift(
+    giver: Decider, holder: Person, model: Model, public_domains: frozenset[str]
+) -> None:
+    """Refuse access that is given without an application, unless one approver may decide it.
+
+    Raises: NotAllowed (G-role, G-conflict, G-open, G-two, G-tier, G-block). Where both use one mail
+    domain an application is needed, for the note that says why this is no conflict.
+    """
+    name, who = model.full_name, holder.username
+    shared = share_domain(holder, giver.person, public_domains)
+    for guard, is_refused, words in (
+        ("G-role", Hat.APPROVER not in giver.hats, f"only an approver grants access to {name}"),
+        ("G-conflict", giver.person.id == holder.id, "nobody grants access to themselves"),
+        ("G-conflict", shared, f"you and {who} share {holder.mail_domain}: let them apply"),
+        ("G-open", model.tier.needs(Requirement.NOT_DISTRIBUTED), f"{name} is not distributed"),
+        ("G-open", model.availability is not Availability.PUBLISHED, f"{name} is not given out"),
+        ("G-two", model.tier.approvals > 1, f"two approvers decide about {name}: let {who} apply"),
+        ("G-tier", not holder.is_verified, f"{who} has not verified their address"),
+        ("G-block", holder.suspended, f"the account of {who} is suspended"),
+    ):
+        if is_refused:
+            raise NotAllowed(guard, words)
 
 
 def grant_commands(

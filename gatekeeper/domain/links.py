@@ -28,6 +28,8 @@ class Purpose(StrEnum):
     VERIFY = "verify"
     RESET = "reset"
     FIRST_ADMIN = "first-admin"
+    UPLOAD = "upload"
+    XET = "xet"
 
 
 class DeliveryMode(StrEnum):
@@ -43,7 +45,8 @@ class Claim:
     """What a signed token says: id, whom it concerns, and the seconds (UTC) between which it holds.
 
     `subject` is a link id for downloads and a person id otherwise; `check` ties the token to a
-    state that ends it early (the file's digest; the password's or the address's commitment).
+    state that ends it early (the file's digest; the password's or the address's commitment; the
+    access token that asked).
     """
 
     jti: str

@@ -37,6 +37,7 @@ class NoticeKind(StrEnum):
     SECOND_APPROVAL_WAITING = "second_approval_waiting"
     APPLICATION_RETURNED = "application_returned"
     APPLICATION_REJECTED = "application_rejected"
+    APPLICATION_REOPENED = "application_reopened"
     ACCESS_READY = "access_ready"
     TERMS_WAITING = "terms_waiting"
     GRANT_SUSPENDED = "grant_suspended"
@@ -182,6 +183,8 @@ def _owed_by_decisions(fact: facts.Fact) -> tuple[Notice, ...]:
             return (Notice(_K.APPLICATION_RETURNED, ToAssignee(a), f"/review/{a}", a),)
         case cases.ApplicationRejected(application_id=a):
             return (Notice(_K.APPLICATION_REJECTED, ToLead(a), f"/applications/{a}", a),)
+        case cases.ApplicationReopened(application_id=a):
+            return (Notice(_K.APPLICATION_REOPENED, ToLead(a), f"/applications/{a}", a),)
     return ()
 
 

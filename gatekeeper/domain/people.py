@@ -39,6 +39,9 @@ class Role(StrEnum):
     APPROVER = "approver"
 
 
+PUBLISHERS = frozenset({Role.OWNER, Role.PUBLISHER})
+
+
 class Scope(StrEnum):
     """What an access token may do, never more than its owner (interface.md, Meanings)."""
 
@@ -162,6 +165,7 @@ RESERVED_NAMES = frozenset(
         "d",
         "datasets",
         "dev",
+        "device",
         "docs",
         "feed.atom",
         "feed",

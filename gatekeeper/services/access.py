@@ -11,8 +11,8 @@ from datetime import datetime
 
 from gatekeeper.db.readers import Readers
 from gatekeeper.domain.access import Fetch, Refused, See, Standing, Verdict, Wanted, decide
-from gatekeeper.domain.catalogue import Model, ModelId
-from gatekeeper.domain.errors import NotFound
+from gatekeeper.domain.catalogue import AgreementId, Model, ModelId
+from gatekeeper.domain.errors import Moved, NotFound
 from gatekeeper.domain.grants import Grant
 from gatekeeper.domain.people import Context, Person
 from gatekeeper.services.people import normalise_email
@@ -82,14 +82,48 @@ def judge(
     return Judged(model, standing, decide(standing, model, wanted, now))
 
 
-def find_model(read: Readers, ctx: Context, namespace: str, name: str) -> Judged:
-    """Return a model this person may see; raises NotFound alike for hidden and for missing."""
-    model = read.catalogue.model(namespace, name)
-    if model is None:
-        raise NotFound("no such model")
-    for judged in visible(read, person_of(read, ctx), [model], ctx.now):
-        return judged
+def named(read: Readers, ctx: Context, namespace: str, name: str) -> Model:
+    """Return the model of this name, not judged yet; raises NotFound.
+
+    Raises: Moved for the former name of a model this person may see.
+    """
+    found = read.catalogue.model(namespace, name)
+    if found is not None:
+        return found
+    former, person = read.catalogue.formerly(namespace, name), person_of(read, ctx)
+    for judged in visible(read, person, [former] if former else [], ctx.now):
+        raise Moved(f"{namespace}/{name}", judged.model.full_name)
+    _ask_alike(read, person, former)
     raise NotFound("no such model")
+
+
+def find_model(read: Readers, ctx: Context, namespace: str, name: str) -> Judged:
+    """Return a model this person may see; raises NotFound alike for hidden and for missing.
+
+    Raises: Moved, as `named`.
+    """
+    model = named(read, ctx, namespace, name)
+    person = person_of(read, ctx)
+    for judged in visible(read, person, [model], ctx.now):
+        return judged
+    read.catalogue.formerly(namespace, name)  # as of a missing one
+    _ask_alike(read, person, model)
+    raise NotFound("no such model")
+
+
+def _ask_alike(read: Readers, person: Person | None, asked: Model | None) -> None:
+    """Ask as often for a missing model as for a hidden one: the time taken tells nothing.
+
+    What `standings` asked of `asked` is not asked again; of no model it asked nothing.
+    """
+    if person is None:
+        return
+    if asked is None:
+        read.people.memberships(person.id)
+        read.grants.for_models(person.id, [ModelId("")])
+        read.applications.newest_for(person.id, [ModelId("")])
+    if asked is None or not asked.agreements:
+        read.agreements.terms_of(person.id, [AgreementId("")])
 
 
 def visible(

@@ -54,23 +54,37 @@ def publish(
     change: Change,
 ) -> Agreement:
     """Publish the next version; raises Invalid for a text without clauses or one unchanged."""
+    with house.db.acting(ctx) as act:
+        published = put_in_force(act, agreement_id, title, intro, clauses, change)
+    if published is None:
+        raise invalid("text", "this is the text of the version in force")
+    return published
+
+
+def put_in_force(
+    act: Act,
+    agreement_id: AgreementId,
+    title: str,
+    intro: str,
+    clauses: Sequence[TermsClause],
+    change: Change,
+) -> Agreement | None:
+    """Record the next version inside an act; None where this text is in force already.
+
+    Raises: Invalid for a text without clauses.
+    """
     if not clauses or len({c.id for c in clauses}) != len(clauses):
         raise invalid("clauses", "an agreement needs clauses, each with an id of its own")
     parts = {"title": title, "intro": intro, "clauses": [asdict(c) for c in clauses]}
     source = json.dumps(parts, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     text_sha256 = content(write_text(title, intro, clauses)).sha256
-    with house.db.acting(ctx) as act:
-        act.lock(f"agreement:{agreement_id}")
-        before = act.agreements.current(agreement_id)
-        if before is not None and before.sha256 == text_sha256:
-            raise invalid("text", "this is the text of the version in force")
-        version = before.version + 1 if before is not None else 1
-        act.record(
-            f.AgreementPublished(agreement_id, version, change, content(source), text_sha256)
-        )
-        published = act.agreements.current(agreement_id)
-    assert published is not None  # noqa: S101  it was recorded just now
-    return published
+    act.lock(f"agreement:{agreement_id}")
+    before = act.agreements.current(agreement_id)
+    if before is not None and before.sha256 == text_sha256:
+        return None
+    version = before.version + 1 if before is not None else 1
+    act.record(f.AgreementPublished(agreement_id, version, change, content(source), text_sha256))
+    return act.agreements.current(agreement_id)
 
 
 def show(house: House, agreement_id: AgreementId, version: int | None = None) -> Agreement:

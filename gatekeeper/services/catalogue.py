@@ -127,9 +127,7 @@ def model(
     Raises: NoSuchRevision when the model has revisions but not this one.
     """
     with house.db.reading() as read:
-        found = read.catalogue.model(namespace, name)
-        if found is None:
-            raise NotFound("no such model")
+        found = access.named(read, ctx, namespace, name)
         line = read.catalogue.models_of_release(found.release_id)
         siblings = access.visible(read, access.person_of(read, ctx), line, ctx.now)
         judged = next((sibling for sibling in siblings if sibling.model.id == found.id), None)
@@ -184,6 +182,11 @@ def list_models(
             lambda judged: judged.model,
             lambda row: place_of(row, order),
         )
+
+
+def place_after(judged: Judged, order: ModelOrder) -> tuple[str, ...]:
+    """Return the place of a model that was shown, for a page that ends with it."""
+    return place_of(judged.model, order)
 
 
 def _page(

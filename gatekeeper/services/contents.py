@@ -6,21 +6,32 @@ Lists take the heads of models, without their files. Not here: a model among its
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
-from gatekeeper.domain.catalogue import File, Model, ModelId, Ref, Revision
+from gatekeeper.domain.catalogue import (
+    CARD_PATH,
+    File,
+    Model,
+    ModelId,
+    Ref,
+    Revision,
+    RevisionId,
+)
+from gatekeeper.domain.errors import Invalid
 from gatekeeper.domain.people import Context
 from gatekeeper.services import access
 from gatekeeper.services.access import Judged
 from gatekeeper.services.catalogue import ModelView
 from gatekeeper.services.downloads import NoSuchRevision
 from gatekeeper.services.ports import House, ObjectStore
+from gatekeeper.services.publishing import front_matter as cards
 
-README = "README.md"
 MAX_CARD_BYTES = 512_000
-FRONT_MATTER_BYTES = 32_000
+FRONT_MATTER_BYTES = cards.MOST_BYTES + 500  # and the lines around it
 FRONT_MATTERS_KEPT = 1000
 MOST_REVISIONS = 100
 MOST_COMPARED = 50_000
@@ -42,13 +53,12 @@ class Contents:
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """What a list shows of a model: where its main branch is, its bytes, and files if asked for."""
+    """What a list shows of a model: where its main branch is, its bytes, and its card."""
 
     judged: Judged
     revision: Revision | None
     size_bytes: int
     readme: File | None
-    files: Sequence[File]
 
 
 def refs(house: House, ctx: Context, namespace: str, name: str) -> list[Ref]:
@@ -71,26 +81,29 @@ def show(house: House, ctx: Context, namespace: str, name: str, revision: str = 
         return Contents(judged, at, read.catalogue.files(at.id) if at is not None else ())
 
 
-def heads(house: House, models: Sequence[Judged], *, with_files: bool = False) -> list[Head]:
-    """Return the main branch of models that were shown, without the files unless asked for."""
+def heads(house: House, models: Sequence[Judged]) -> list[Head]:
+    """Return the main branch of models that were shown, without the files."""
     ids = [judged.model.id for judged in models]
     with house.db.reading() as read:
         at = read.catalogue.heads(ids)
         sizes = read.catalogue.sizes(ids)
-        revisions = [revision.id for revision in at.values()]
-        readmes = read.catalogue.files_of(revisions, README)
-        files = read.catalogue.files_of(revisions) if with_files else {}
+        readmes = read.catalogue.files_of([revision.id for revision in at.values()], CARD_PATH)
     return [
         Head(
             judged=judged,
             revision=revision,
             size_bytes=sizes.get(judged.model.id, (0, 0))[1],
             readme=next(iter(readmes.get(revision.id, ())), None) if revision else None,
-            files=files.get(revision.id, ()) if revision else (),
         )
         for judged in models
         for revision in [at.get(judged.model.id)]
     ]
+
+
+def files_of(house: House, found: Sequence[Head]) -> Mapping[RevisionId, Sequence[File]]:
+    """Return the files of these heads by revision, in one query however many."""
+    with house.db.reading() as read:
+        return read.catalogue.files_of([head.revision.id for head in found if head.revision])
 
 
 def sizes(house: House, models: Sequence[Judged]) -> Mapping[ModelId, tuple[int, int]]:
@@ -139,7 +152,7 @@ def history(house: House, view: ModelView | Contents) -> list[Revision]:
 
 def readme_of(files: Sequence[File]) -> File | None:
     """Return a model's card among its files."""
-    return next((file for file in files if file.path == README), None)
+    return next((file for file in files if file.path == CARD_PATH), None)
 
 
 def card(house: House, readme: File | None) -> str:
@@ -147,16 +160,22 @@ def card(house: House, readme: File | None) -> str:
     return _text(house.objects, readme, MAX_CARD_BYTES) if readme is not None else ""
 
 
-def front_matter(house: House, readme: File | None) -> str:
-    """Return the beginning of a model's card, where its front matter is; kept for the next time."""
+def front_matter(house: House, readme: File | None) -> dict[str, Any]:
+    """Return what a model's card says in its front matter; {} of one that is none or broken."""
     if readme is None:
-        return ""
-    return _beginning(house.objects, readme)  # type: ignore[arg-type]  # a store is its own key
+        return {}
+    found: dict[str, Any] = json.loads(_front_matter(house.objects, readme))  # type: ignore[arg-type]  # a store is its own key
+    return found
 
 
 @lru_cache(FRONT_MATTERS_KEPT)
-def _beginning(objects: ObjectStore, readme: File) -> str:
-    return _text(objects, readme, FRONT_MATTER_BYTES)
+def _front_matter(objects: ObjectStore, readme: File) -> str:
+    """Read it once and keep it as JSON: no more of it than of the card, whatever it is made of."""
+    try:
+        found = cards.read(_text(objects, readme, FRONT_MATTER_BYTES))
+    except Invalid:
+        found = {}
+    return json.dumps(found, ensure_ascii=False, separators=(",", ":"))
 
 
 def _text(objects: ObjectStore, file: File, most_bytes: int) -> str:

@@ -111,17 +111,11 @@ class _Find(Protocol):
 
 def _fetch(house: House, ctx: Context, ref: FileRef, *, serves: bool) -> Ready:
     def find(look: Recall, *, lock: bool = False) -> _Found:
-        model = look.get(("model", ref.namespace, ref.name), lambda read: _model_of(read, ref))
+        name = (ref.namespace, ref.name)
+        model = look.get(("model", *name), lambda read: access.named(read, ctx, *name))
         return _gather(look, ctx.actor.person_id, model, ref, lock=lock)
 
     return _settle(house, ctx, find, serves=serves)
-
-
-def _model_of(read: Readers, ref: FileRef) -> Model:
-    model = read.catalogue.model(ref.namespace, ref.name)
-    if model is None:
-        raise NotFound("no such model")
-    return model
 
 
 def _gather(
@@ -259,7 +253,7 @@ def issue_link(house: House, ctx: Context, ref: FileRef) -> IssuedLink:
     link_id = LinkId(ctx.fresh(12).hex())
     with house.db.acting(ctx) as act:
         person = current(act, ctx)
-        model = _model_of(act, ref)
+        model = access.named(act, ctx, ref.namespace, ref.name)
         found = _gather(every(act), person.id, model, ref, lock=True)
         judged, ready = _judge(found, ctx.now)
         if ready is not None:

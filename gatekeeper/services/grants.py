@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 
@@ -19,6 +20,7 @@ from gatekeeper.domain.grants import (
     GrantHat,
     GrantState,
     check_grant_command,
+    is_revocable,
 )
 from gatekeeper.domain.links import GrantId
 from gatekeeper.domain.people import Context, Person, Role, Scope, SiteRole
@@ -94,26 +96,48 @@ def change(
 
     Raises: NotFound for a grant the actor may not know, NotAllowed, Conflict, Invalid.
     """
+    with house.db.acting(ctx) as act:
+        return change_within(act, ctx, grant_id, command, reason, note)
+
+
+def change_within(
+    act: Act,
+    ctx: Context,
+    grant_id: GrantId,
+    command: GrantCommand,
+    reason: EndReason | None = None,
+    note: str = "",
+) -> Grant:
+    """Change a grant inside an act, as `change`."""
     if command in {GrantCommand.SUSPEND, GrantCommand.REVOKE} and reason is None:
         raise invalid("reason", "say why: one of " + ", ".join(EndReason))
     if len(note) > MAX_NOTE_CHARS:
         raise invalid("note", f"at most {MAX_NOTE_CHARS} characters")
-    with house.db.acting(ctx) as act:
-        found = act.grants.by_id(grant_id)
-        # People before grants: the one order in which every act takes its locks.
-        if found is not None:
-            act.people.by_id(found.person_id, lock=True)
-        grant = act.grants.by_id(grant_id, lock=True)
-        hats = hats_for(act, ctx, grant) if grant is not None else frozenset[GrantHat]()
-        if grant is None or not hats:
-            raise NotFound("no such grant")
-        if command is not GrantCommand.RELINQUISH:
-            need_scope(ctx, Scope.REVIEW)
-        check_grant_command(command, grant, hats, ctx.now)
-        act.record(_fact(ctx, grant, command, reason, note))
-        changed = act.grants.by_id(grant_id)
+    found = act.grants.by_id(grant_id)
+    # People before grants: the one order in which every act takes its locks.
+    if found is not None:
+        act.people.by_id(found.person_id, lock=True)
+    grant = act.grants.by_id(grant_id, lock=True)
+    hats = hats_for(act, ctx, grant) if grant is not None else frozenset[GrantHat]()
+    if grant is None or not hats:
+        raise NotFound("no such grant")
+    if command is not GrantCommand.RELINQUISH:
+        need_scope(ctx, Scope.REVIEW)
+    check_grant_command(command, grant, hats, ctx.now)
+    act.record(_fact(ctx, grant, command, reason, note))
+    changed = act.grants.by_id(grant_id)
     assert changed is not None  # noqa: S101  it was read just now
     return changed
+
+
+def end_all(act: Act, ctx: Context, found: Collection[Grant], note: str) -> None:
+    """Revoke those of the grants that may still be revoked, as given in error; `note` says more.
+
+    Raises: as `change`.
+    """
+    for grant in found:
+        if is_revocable(grant, ctx.now):
+            change_within(act, ctx, grant.id, GrantCommand.REVOKE, EndReason.ERROR, note)
 
 
 def _fact(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterator, Mapping
 from dataclasses import dataclass
-from typing import BinaryIO, Protocol
+from typing import Protocol
 
 from gatekeeper.db.unit_of_work import Database
 from gatekeeper.domain.catalogue import Stored
@@ -52,12 +52,17 @@ class ObjectStore(Protocol):
         """Where uploads in parts lie until they are blobs."""
 
     def put(
-        self, source: BinaryIO, size_bytes: int, progress: Callable[[int], None] | None = None
+        self,
+        source: Source,
+        size_bytes: int,
+        progress: Callable[[int], None] | None = None,
+        announced_sha256: str = "",
     ) -> Stored:
         """Hash and store a stream of exactly `size_bytes`; on return the blob is durable.
 
         Memory stays flat (1 MiB reads). A blob that is held already is kept, not rewritten; its
-        directory entry is made durable again. Raises Invalid when the stream is shorter or longer.
+        directory entry is made durable again. Raises Invalid when the stream is shorter or longer
+        or has another digest than was announced, and whatever `source` raises; nothing is kept.
         """
 
     def size(self, sha256: str) -> int | None:
@@ -123,6 +128,13 @@ class StagingArea(Protocol):
 
     def parts(self, staging: Staging) -> frozenset[int]:
         """Return the numbers of the parts that are there, whole."""
+
+    def read(self, staging: Staging, start: int, end: int) -> bytes:
+        """Return bytes [start, end) of an upload that is not finished.
+
+        Every part must have come, and no other may come after that. Raises Invalid when parts are
+        missing.
+        """
 
     def finish(
         self, staging: Staging, sha256: str, progress: Callable[[int], None] | None = None

@@ -100,6 +100,7 @@ def sweep(house: House, ctx: Context) -> None:
     with house.db.acting(ctx) as act:
         act.ephemeral.sweep(ctx.now, ctx.now - timedelta(days=1))
         act.registrants.sweep(ctx.now)
+        act.devices.sweep(ctx.now - timedelta(days=1))
 
 
 def _prolong(house: House, ctx: Context, row: SessionRow) -> SessionRow:

@@ -110,6 +110,16 @@ def bearer(house: House, ctx: Context, text: str) -> AccessToken:
     return token
 
 
+def live(house: House, ctx: Context, token_id: TokenId) -> AccessToken:
+    """Return a token that somebody began something with; raises BadCredentials once it ended."""
+    with house.db.reading() as read:
+        token = read.people.token(token_id)
+        owner = read.people.by_id(token.person_id) if token is not None else None
+    if token is None or owner is None or owner.suspended or not token.is_live(ctx.now):
+        raise BadCredentials("this access token has expired or was revoked")
+    return token
+
+
 def _bearer(read: Readers, digest: str) -> tuple[AccessToken | None, Person | None]:
     token = read.people.token_by_digest(digest)
     return token, read.people.by_id(token.person_id) if token is not None else None

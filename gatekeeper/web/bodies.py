@@ -17,7 +17,9 @@ from gatekeeper.web.wiring import wiring
 
 # The method alone says so: sessions are opened before the route is known.
 METHOD = "PUT"
-ENDPOINTS = frozenset({"api.uploads.send_part", "uploads.send_part"})
+ENDPOINTS = frozenset(
+    {"api.uploads.send_part", "uploads.send_part", "hub_lfs.send_part", "hub_lfs.send_whole"}
+)
 STALL_SECONDS = 60.0
 
 

@@ -7,6 +7,7 @@ where the first byte leaves: a download's bytes go on from the kernel.
 from __future__ import annotations
 
 import logging
+import re
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -76,7 +77,7 @@ def install(app: Flask) -> None:
     def name_route() -> None:
         if (seen := _seen()) is not None and request.url_rule is not None:
             seen.route = request.url_rule.rule
-            first = (request.blueprint or "").partition(".")[0]
+            first = re.split("[._]", request.blueprint or "")[0]  # api.links, hub_lfs
             seen.dialect = first if first in _DIALECTS else "pages"
 
     @app.teardown_request

@@ -101,6 +101,8 @@ _STEPS: Mapping[Reason, tuple[str, str, str]] = {
 
 def step(refused: Refused) -> Step:
     """Return what to say to somebody who was refused."""
+    if refused.reason is _R.NO_ACCOUNT and not refused.model:
+        return Step("This needs an account.", "Make an access token and send it.", "/account")
     said, do, page = _STEPS[refused.reason]
     model = refused.model or "this model"
     words = {"model": model, "case": refused.application_id}

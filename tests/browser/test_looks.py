@@ -39,6 +39,7 @@ PAGES = {
     "access": ("researcher", "/access"),
     "access-model": ("researcher", "/access/northfield/lyra-1558m"),
     "access-empty": ("stranger", "/access"),
+    "device": ("researcher", "/device"),
     "queue": ("approver", "/review"),
     "audit": ("compliance", "/audit"),
     "api": ("", "/docs/api"),
@@ -92,7 +93,7 @@ def test_mail_that_was_given_up_is_listed_accessibly_and_tried_again(
         assert page.get_by_role("button", name="Try again").count() >= 4
         check(page, shots / f"admin-mail-{look}.png", look)
     page.get_by_role("button", name="Try again").first.click()
-    assert page.get_by_text("1 mail is tried again.").count()
+    page.get_by_text("1 mail is tried again.").wait_for()
     page.get_by_role("button", name="Try all again").click()
     assert page.get_by_text("Nothing was given up").count()
 

@@ -30,6 +30,15 @@ def read(store: ObjectStore, sha256: str, start: int = 0, end: int | None = None
         source.close()
 
 
+def test_bytes_of_another_digest_than_announced_are_not_kept(store: ObjectStore) -> None:
+    body = b"weights" * MIB
+    with pytest.raises(Invalid, match="was announced"):
+        store.put(io.BytesIO(body), len(body), announced_sha256="0" * 64)
+    assert list(store.walk()) == []
+    digest = hashlib.sha256(body).hexdigest()
+    assert store.put(io.BytesIO(body), len(body), announced_sha256=digest).sha256 == digest
+
+
 @pytest.mark.parametrize("size", [0, 1, 4096, MIB - 1, MIB, MIB + 1, 3 * MIB + 5])
 def test_what_was_put_is_held_under_its_digest(store: ObjectStore, size: int) -> None:
     body = (b"0123456789abcdef" * (size // 16 + 1))[:size]

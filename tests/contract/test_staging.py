@@ -101,6 +101,23 @@ def test_a_file_of_any_length_may_be_uploaded(store: ObjectStore, size: int) -> 
     assert dict(store.walk()) == {hashlib.sha256(body).hexdigest(): size}
 
 
+def test_what_has_come_whole_is_read_before_it_is_a_blob(store: ObjectStore) -> None:
+    """Any range of it, more than once, and it may become a blob after that."""
+    staging = begun(store)
+    send(store, staging, 2)
+    with pytest.raises(Invalid, match="1 of 2 parts"):
+        store.staging.read(staging, 0, 1)
+    send(store, staging, 1)
+    size = len(BODY)
+    for start, end in ((0, size), (0, 1), (PART - 3, PART + 3), (PART, size), (7, 7), (0, size)):
+        assert store.staging.read(staging, start, end) == BODY[start:end]
+    assert sees_nothing(store)
+    assert store.staging.finish(staging, DIGEST).sha256 == DIGEST
+    store.staging.give_up(staging)
+    with pytest.raises(NotFound):
+        store.staging.read(staging, 0, 1)
+
+
 @pytest.mark.parametrize("missing", [1, 2])
 def test_an_upload_with_a_missing_part_is_not_finished(store: ObjectStore, missing: int) -> None:
     staging = begun(store)

@@ -105,6 +105,20 @@ API: Doors = {
         api("/models/{hidden}/form", frozenset({"owner"}), json={"form": None, "seen": None},
             passes=MET),
     ),
+    # Loosening is refused to everybody: nothing in this house is left open.
+    ("api.catalogue.choose_tier", "POST"): (
+        api("/models/{t3}/tier", OWNER, json={"tier": "T3"}),
+        api("/models/{hidden}/tier", OWNER, json={"tier": "T3"}),
+    ),
+    ("api.catalogue.choose_new_model_tier", "POST"): (
+        api("/namespaces/northfield/new-model-tier", OWNER, json={"tier": None}),
+        api("/namespaces/nobodys/new-model-tier", NOBODY, json={"tier": None}),
+    ),
+    # Its card names no gate, and its tier was decided: nothing changes.
+    ("api.catalogue.import_card", "POST"): (
+        api("/models/{t3}/import-card", OWNER, json={}),
+        api("/models/{hidden}/import-card", OWNER, json={"dry_run": True}),
+    ),
     ("api.catalogue.list_files", "GET"): (
         api("/models/{t3}/revisions/main/files", EVERYBODY),
         api("/models/{t3}/revisions/feat%2Fx/files", EVERYBODY),
@@ -208,6 +222,21 @@ API: Doors = {
 }  # fmt: skip
 
 _MODEL = "/api/models/{t3}"
+_UNSPOKEN = {
+    "no_such_kind": ("/api/datasets/a/b", "/api/spaces/a/b/variables"),
+    "no_such_part": (f"{_MODEL}/discussions", "/api/models/{hidden}/discussions/1/comment"),
+    "no_such_feature": ("/api/collections", "/api/users/owner-user/likes"),
+    "not_spoken": (f"{_MODEL}/nothing/main", "/api/repos/nothing"),
+    "no_git": ("/{t3}.git/info/refs", "/{hidden}/git-upload-pack"),
+}
+_REQUESTS = f"{_MODEL}/user-access-request"
+_SESSION = "/api/xet/xet_000000000000000000000000"
+_OBJECT = {"oid": "0" * 64, "size": 1}
+_BATCH = {"operation": "upload", "objects": [_OBJECT]}
+_COMMIT = (
+    b'{"key":"header","value":{"summary":"s"}}\n'
+    b'{"key":"file","value":{"path":"door.txt","content":"eA==","encoding":"base64"}}\n'
+)
 HUB: Doors = {
     ("hub.list_models", "GET"): (hub("/api/models", EVERYBODY),),
     ("hub.model_info", "GET"): (
@@ -250,7 +279,6 @@ HUB: Doors = {
         hub("/{hidden}/resolve/main/README.md", INSIDERS),
     ),
     ("hub.no_such_repository", "GET"): (
-        hub("/api/datasets/a/b", NOBODY),
         hub("/api/models/lyra-t0", NOBODY),
         hub("/lyra-t0/resolve/main/README.md", NOBODY),
     ),
@@ -258,11 +286,137 @@ HUB: Doors = {
     ("hub.telemetry", "GET"): (hub("/api/telemetry/x", EVERYBODY),),
     ("hub.telemetry", "POST"): (hub("/api/telemetry/x", EVERYBODY, json={}),),
     ("hub.whoami", "GET"): (hub("/api/whoami-v2", SIGNED_IN),),
+    ("hub_device.begin", "POST"): (hub("/oauth/device", EVERYBODY, form={"client_id": "x"}),),
+    ("hub_device.redeem", "POST"): (hub("/oauth/token", NOBODY, form={"grant_type": "x"}),),
+    ("hub_writing.create_repository", "POST"): (
+        hub("/api/repos/create", EVERYBODY, json={"name": "{t3}"}, passes=frozenset({409})),
+        hub("/api/repos/create", INSIDERS, json={"name": "{hidden}"}, passes=frozenset({200, 409})),
+    ),
+    # To delete or rename what this house holds would empty it: only refusals are knocked for.
+    ("hub_writing.delete_repository", "DELETE"): (
+        hub("/api/repos/delete", OWNER, json={"name": "{t3}"}, passes=frozenset({409})),
+    ),
+    ("hub_writing.move_repository", "POST"): (
+        hub("/api/repos/move", OWNER, json={"fromRepo": "{hidden}", "toRepo": "{hidden}"}),
+    ),
+    ("hub_writing.squash", "POST"): (
+        hub(f"{_MODEL}/super-squash/main", OWNER, json={}, passes=frozenset({501})),
+        hub("/api/models/{hidden}/super-squash/main", OWNER, json={}, passes=frozenset({501})),
+    ),
+    ("hub_writing.validate_card", "POST"): (
+        hub("/api/validate-yaml", EVERYBODY, json={"content": "# A card"}),
+    ),
+    ("hub_writing.preupload", "POST"): (
+        hub(f"{_MODEL}/preupload/main", OWNER, json={"files": []}),
+        hub("/api/models/{hidden}/preupload/main", OWNER, json={"files": []}),
+    ),
+    ("hub_writing.commit", "POST"): (
+        hub(f"{_MODEL}/commit/main", OWNER, raw=_COMMIT),
+        hub("/api/models/{hidden}/commit/main", OWNER, raw=_COMMIT),
+    ),
+    # Its tier may only become stricter: T3 is `manual` already.
+    ("hub_writing.change_settings", "PUT"): (
+        hub(f"{_MODEL}/settings", OWNER, json={"gated": "manual"}),
+        hub("/api/models/{hidden}/settings", OWNER, json={"private": True}),
+    ),
+    ("hub_writing.create_branch", "POST"): (
+        hub(f"{_MODEL}/branch/door", OWNER, json={}),
+        hub("/api/models/{hidden}/branch/door", OWNER, json={}),
+    ),
+    ("hub_writing.create_tag", "POST"): (
+        hub(f"{_MODEL}/tag/main", OWNER, json={"tag": "door"}),
+        hub("/api/models/{hidden}/tag/main", OWNER, json={"tag": "door"}),
+    ),
+    # There is none of this name: who may remove it is told so, and others what they may know.
+    ("hub_writing.remove_ref", "DELETE"): (hub(f"{_MODEL}/branch/none", NOBODY),),
+    # The role owner implies no right to read or decide requests; a hidden model has none to see.
+    ("hub_requests.list_requests", "GET"): (
+        hub(f"{_REQUESTS}/pending", STAFF),
+        hub(f"{_REQUESTS}/accepted", STAFF),
+        hub(f"{_REQUESTS}/rejected", STAFF),
+        hub("/api/models/{hidden}/user-access-request/pending", TRIAGE),
+        hub("/api/models/{t0}/user-access-request/pending", NOBODY),
+    ),
+    ("hub_requests.handle_request", "POST"): (
+        hub(f"{_REQUESTS}/handle", NOBODY, json={"user": "pending-user", "status": "pending"}),
+        hub(
+            f"{_REQUESTS}/handle",
+            DECIDERS,
+            json={"user": "pending-user", "status": "accepted"},
+            passes=frozenset({200, 404}),
+        ),
+        hub(
+            f"{_REQUESTS}/handle",
+            DECIDERS | {"compliance"},
+            json={"user": "researcher-user", "status": "rejected"},
+            passes=frozenset({200, 404}),
+        ),
+        hub(
+            "/api/models/{hidden}/user-access-request/handle",
+            NOBODY,
+            json={"user": "pending-user", "status": "accepted"},
+        ),
+    ),
+    ("hub_requests.grant_access", "POST"): (
+        hub(
+            f"{_REQUESTS}/grant",
+            DECIDERS,
+            json={"user": "applicant-user"},
+            passes=frozenset({200, 400}),
+        ),
+        hub(
+            "/api/models/{hidden}/user-access-request/grant",
+            DECIDERS,
+            json={"user": "applicant-user"},
+            passes=frozenset({200, 400}),
+        ),
+        hub("/api/models/{t4}/user-access-request/grant", NOBODY, json={"user": "applicant-user"}),
+    ),
+    ("hub_requests.cancel_request", "POST"): (
+        hub(f"{_REQUESTS}/cancel", frozenset({"pending"}), json={}),
+        hub("/api/models/{hidden}/user-access-request/cancel", NOBODY, json={}),
+    ),
+    ("hub_requests.decide_many", "POST"): (
+        hub(f"{_REQUESTS}/batch", NOBODY, json={}, passes=frozenset({501})),
+    ),
+    ("hub_requests.report", "GET"): (
+        hub("/{t3}/user-access-report", STAFF),
+        hub("/{hidden}/user-access-report", TRIAGE),
+    ),
+    # Nobody applies without an answer; whoever asked before or needs no grant is sent to the page.
+    ("hub_requests.ask_access", "POST"): (
+        hub("/{t3}/ask-access", HOLDERS | {"pending"}, json={}),
+        hub("/{t0}/ask-access", NOBODY, json={}),
+        hub("/{hidden}/ask-access", frozenset({"owner"}), json={}),
+    ),
+    ("hub_lfs.batch", "POST"): (
+        hub("/{t3}.git/info/lfs/objects/batch", OWNER, json=_BATCH),
+        hub("/{hidden}.git/info/lfs/objects/batch", OWNER, json=_BATCH),
+    ),
+    # Nobody has sent these bytes.
+    ("hub_lfs.verify", "POST"): (hub("/{t3}.git/info/lfs/verify", NOBODY, json=_OBJECT),),
+    # A ticket is a bearer secret of one upload; what it takes is tested beside it.
+    ("hub_lfs.send_whole", "PUT"): (hub("/api/lfs/{forged}", NOBODY, raw=b"x"),),
+    ("hub_lfs.send_part", "PUT"): (hub("/api/lfs/{forged}/1", NOBODY, raw=b"x"),),
+    ("hub_lfs.complete", "POST"): (hub("/api/lfs/{forged}", NOBODY, json={}),),
+    ("hub_xet.write_token", "GET"): (
+        hub(f"{_MODEL}/xet-write-token/main", OWNER),
+        hub("/api/models/{hidden}/xet-write-token/main", OWNER),
+    ),
+    ("hub_xet.read_token", "GET"): (hub(f"{_MODEL}/xet-read-token/main", NOBODY),),
+    # Its token opens a session, no access token does; what it takes is tested beside it.
+    ("hub_xet.send_xorb", "POST"): (hub(f"{_SESSION}/v1/xorbs/default/0", NOBODY, raw=b"x"),),
+    ("hub_xet.send_shard", "POST"): (hub(f"{_SESSION}/v1/shards", NOBODY, raw=b"x"),),
+    ("hub_xet.telemetry", "POST"): (hub("/v1/telemetry", EVERYBODY, json={}),),
     **{
-        ("hub.not_spoken", method): (
-            hub(f"{_MODEL}/commit/main", NOBODY, json={}),
-            hub("/api/repos/create", NOBODY, json={}),
+        ("hub_xet.not_kept", method): (hub(f"{_SESSION}/v2/shards", NOBODY, json={}),)
+        for method in ("GET", "POST", "PUT", "PATCH", "DELETE")
+    },
+    **{
+        (f"hub_unspoken.{endpoint}", method): tuple(
+            hub(path, NOBODY, json={}, passes=frozenset({501})) for path in paths
         )
+        for endpoint, paths in _UNSPOKEN.items()
         for method in ("GET", "POST", "PUT", "PATCH", "DELETE")
     },
 }

@@ -154,12 +154,24 @@ REVIEW: Doors = {
 _OWNER = frozenset({"owner"})
 _FORM = "/own/northfield/lyra/lyra-t3/form"
 _HIDDEN_FORM = "/own/northfield/lyra/lyra-hidden/form"
+_CARD = "/own/northfield/lyra/lyra-t3/card"
+_HIDDEN_CARD = "/own/northfield/lyra/lyra-hidden/card"
 
 OWN: Doors = {
+    ("device.show", "GET"): (page("/device", SIGNED_IN),),
+    ("device.answer", "POST"): (page("/device", NOBODY, form={"code": "BCDF-GHJK"}),),
     ("own.show", "GET"): (
         page("/own/northfield/lyra", _OWNER),
         page("/own/northfield/none", NOBODY),
         page("/own/nobody/lyra", NOBODY),
+    ),
+    ("own.choose_tier", "POST"): (
+        page("/own/northfield/lyra/lyra-t3/tier", _OWNER, form={"tier": "T3"}),
+        page("/own/northfield/lyra/none/tier", NOBODY, form={"tier": "T3"}),
+    ),
+    ("own.choose_new_model_tier", "POST"): (
+        page("/own/northfield/lyra/new-models", _OWNER, form={"tier": ""}),
+        page("/own/nobody/lyra/new-models", NOBODY, form={"tier": ""}),
     ),
     ("own.show_form", "GET"): (
         page(_FORM, _OWNER),
@@ -171,6 +183,16 @@ OWN: Doors = {
         page(_FORM, _OWNER, form={"act": "add", "title": "x"}),
         page(_FORM, _OWNER, form={"act": "save", "title": "x"}, passes=MET),
         page(_HIDDEN_FORM, _OWNER, form={"act": "drop"}, passes=MET),
+    ),
+    ("own.show_card", "GET"): (
+        page(_CARD, _OWNER),
+        page(_HIDDEN_CARD, _OWNER),
+        page("/own/northfield/lyra/none/card", NOBODY),
+        page("/own/northfield/none/lyra-t3/card", NOBODY),
+    ),
+    ("own.import_card", "POST"): (
+        page(_CARD, _OWNER, form={"revision": "main"}),
+        page(_HIDDEN_CARD, _OWNER, form={"revision": "none"}, passes=MET),
     ),
 }
 

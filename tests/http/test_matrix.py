@@ -156,7 +156,7 @@ def test_a_door_lets_in_whom_it_should_and_tells_others_nothing(
     for who in ("anonymous", *MEMBERS):
         answer = knock(stage, door, method, who)
         where = f"{who} {method} {door.path}: {answer.status_code} {answer.get_data()[:300]!r}"
-        assert answer.status_code < 500, where
+        assert answer.status_code < 500 or answer.status_code in door.passes, where
         if who in door.allowed:
             sent_to_sign_in = "/sign-in" in answer.headers.get("Location", "")
             assert answer.status_code in door.passes, where
@@ -186,6 +186,8 @@ def test_a_hidden_model_is_answered_exactly_as_a_missing_one(stage: Stage) -> No
         "/api/models/northfield/{}",
         "/api/models/northfield/{}/tree/main",
         "/northfield/{}/resolve/main/README.md",
+        "/northfield/{}/user-access-report",
+        "/api/models/northfield/{}/user-access-request/pending",
         "/northfield/{}",
         "/apply/northfield/{}",
         "/access/northfield/{}",
@@ -195,7 +197,9 @@ def test_a_hidden_model_is_answered_exactly_as_a_missing_one(stage: Stage) -> No
     missing = hidden.replace("hidden", "missin")
     for path in paths:
         for who in ("anonymous", "researcher", "applicant"):
-            dialect = "bearer" if "api" in path or "resolve" in path else "page"
+            dialect = (
+                "bearer" if any(word in path for word in ("api", "resolve", "report")) else "page"
+            )
             answers = []
             for name in (hidden, missing):
                 door = Door(path.format(name), frozenset(), dialect=dialect)

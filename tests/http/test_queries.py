@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -18,7 +17,6 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import event
 
 from gatekeeper.app import create_app, read_keys
 from gatekeeper.domain.applications import ApplicationState
@@ -36,6 +34,7 @@ from tests import builders
 from tests.builders import COMMUNITY, FORM, RESEARCH, World
 from tests.cast import NAMESPACE, Member, context, hire_one
 from tests.conftest import Site
+from tests.statements import counted
 
 FEW, MANY = 3, 12
 _T3 = "/api/models/{t3}"
@@ -67,6 +66,8 @@ DOORS: Mapping[str, Sequence[tuple[str, str]]] = {
     "apply.receipt": (("researcher", "/agreements/research-use/receipts/{receipt}"),),
     "own.show": (("owner", "/own/northfield/lyra"),),
     "own.show_form": (("owner", "/own/northfield/lyra/lyra-t3/form"),),
+    "own.show_card": (("owner", "/own/northfield/lyra/lyra-t3/card"),),
+    "device.show": (("researcher", "/device"),),
     "uploads.show": (("owner", "/own/northfield/lyra/lyra-t3/files"),),
     "uploads.look": (("owner", "/own/northfield/lyra/lyra-t3/files/uploads/{upload}"),),
     "review.index": (
@@ -127,6 +128,12 @@ DOORS: Mapping[str, Sequence[tuple[str, str]]] = {
     "hub.list_commits": (("", f"{_T3}/commits/main"),),
     "hub.auth_check": (("researcher", f"{_T3}/auth-check"),),
     "hub.whoami": (("handler", "/api/whoami-v2"),),
+    "hub_requests.list_requests": (
+        ("handler", f"{_T3}/user-access-request/pending"),
+        ("handler", f"{_T3}/user-access-request/accepted"),
+        ("compliance", f"{_T3}/user-access-request/rejected?q=a"),
+    ),
+    "hub_requests.report": (("handler", "/{t3}/user-access-report"),),
     "hub.resolve_file": (
         ("", "/{t3}/resolve/main/README.md"), ("researcher", "/{t3}/resolve/main/config.json"),
     ),
@@ -136,8 +143,11 @@ ASKED = [door for several in DOORS.values() for door in several]
 WITHOUT = {
     "machines.healthz", "machines.readyz", "machines.robots", "static", "account.register",
     "account.register_first_admin", "account.ask_reset", "account.reset", "account.sign_in",
-    "account.verify", "hub.agent_harnesses", "hub.no_such_repository", "hub.not_spoken",
-    "hub.telemetry", "api.document.show_document", "reference.index", "reference.shapes",
+    "account.verify", "hub.agent_harnesses", "hub.no_such_repository", "hub.telemetry",
+    "hub_xet.write_token", "hub_xet.read_token", "hub_xet.not_kept",
+    "hub_unspoken.no_git", "hub_unspoken.no_such_feature", "hub_unspoken.no_such_kind",
+    "hub_unspoken.no_such_part", "hub_unspoken.not_spoken", "api.document.show_document",
+    "reference.index", "reference.shapes",
 }  # fmt: skip
 
 Counts = Mapping[tuple[str, str], int]
@@ -269,31 +279,18 @@ class Growing:
         cookies = {who: self.enter(who, values["revision"]) for who in people}
         for who, path in ASKED:
             client, headers = self.app.test_client(), {}
-            if who and path.startswith(("/api/", "/{t3}/resolve")):
+            if who and path.startswith(("/api/", "/{t3}/resolve", "/{t3}/user")):
                 headers = self.world.cast[who].headers
             elif who:
                 client.set_cookie("gk_session", cookies[who], domain="localhost")
             for _ in range(2):
-                with counted(self.world) as seen:
+                with counted(self.world.house) as seen:
                     answer = client.get(path.format_map(values), headers=headers)
                     answer.get_data()
                     answer.close()
                 assert answer.status_code == (403 if "{stopped}" in path else 200), path
             found[who, path] = len(seen)
         return found
-
-
-@contextmanager
-def counted(world: World) -> Iterator[list[str]]:
-    """Gather the statements of a block."""
-    seen: list[str] = []
-
-    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
-        seen.append(statement)
-
-    event.listen(world.house.db.engine, "before_cursor_execute", note)
-    yield seen
-    event.remove(world.house.db.engine, "before_cursor_execute", note)
 
 
 @pytest.fixture(scope="module")

@@ -35,6 +35,7 @@ ask       handler,approver                      submitted in_review
 approve   approver                              submitted in_review second_approval
 return    approver                              second_approval
 reject    approver                              submitted in_review second_approval
+reopen    approver                              approved rejected
 message   lead,handler,approver                 submitted in_review info_requested second_approval approved rejected withdrawn
 note      handler,reviewer,approver,compliance  submitted in_review info_requested second_approval approved rejected withdrawn
 """  # noqa: E501  a table

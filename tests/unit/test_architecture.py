@@ -88,6 +88,8 @@ OFFENCES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "home-pages": {
         "web": ("wtforms", "nh3"), "web.hub": ("markdown_it",), "web.api": ("flask_wtf",),
     },
+    "home-cards": {"web": ("yaml",), "services": ("pathspec",), "cli": ("yaml",)},
+    "home-lz4": {"services": ("lz4",), "web": ("lz4",), "adapters": ("lz4",)},
     "home-prometheus": {
         "services": ("prometheus_client",), "web": ("prometheus_client",),
     },
@@ -246,6 +248,7 @@ WRITERS = (
     "ephemeral.py",
     "outbox.py",
     "registrants.py",
+    "devices.py",
     "uploads.py",
     "replay.py",
     "dump.py",  # into a database without a row

@@ -297,6 +297,6 @@ def test_real_files_are_fetched_as_wheels_so_that_nothing_is_built(
     for has_pip in (True, False):
         monkeypatch.setattr(importlib.util, "find_spec", lambda _, found=has_pip: found or None)
         monkeypatch.setattr(shutil, "which", lambda _: "/usr/bin/uv")
-        demo_real._fetch("silero-vad", tmp_path)
+        demo_real.fetch("silero-vad", tmp_path)
     assert [command[0] for command in asked] == [sys.executable, "/usr/bin/uv"]
     assert all({"--only-binary=:all:", "--no-deps"} <= set(command) for command in asked)

@@ -28,6 +28,7 @@ InformationRequested      question_asked>ToLead
 ApplicationApprovedFirst  second_approval_waiting>ToTeam
 ApplicationReturned       application_returned>ToAssignee
 ApplicationRejected       application_rejected>ToLead
+ApplicationReopened       application_reopened>ToLead
 GrantActivated            access_ready>ToPerson
 GrantSuspended            grant_suspended>ToPerson
 GrantReinstated           grant_reinstated>ToPerson

@@ -19,6 +19,8 @@ from typing import Any
 from tests.rooms import lacks
 
 VERSIONS: Mapping[str, str] = {"0.36": "0.36.*", "1": "1.33.*", "2": "2.4.*"}
+# Each brings a client of its own: 0.36 and 2.x.
+TRANSFORMERS: Mapping[str, str] = {"4.57": "transformers==4.57.*", "5": "transformers==5.23.*"}
 INSTALL_SECONDS = 600
 RUN_SECONDS = 120
 
@@ -60,6 +62,11 @@ class Client:
     home: Path
     endpoint: str = ""
     token: str = ""
+    variables: tuple[tuple[str, str], ...] = ()
+
+    def told(self, **variables: str) -> Client:
+        """Return the client with variables of its environment set."""
+        return replace(self, variables=(*self.variables, *variables.items()))
 
     @property
     def is_old(self) -> bool:
@@ -91,6 +98,7 @@ class Client:
             "HF_HUB_DISABLE_UPDATE_CHECK": "1",
             "NO_COLOR": "1",
         }
+        found |= dict(self.variables)
         return found | ({"HF_TOKEN": self.token} if self.token else {})
 
     def run(self, script: str, seconds: float = RUN_SECONDS, **given: Any) -> Any:
@@ -120,6 +128,13 @@ class Client:
         )
 
 
+def cache() -> Path:
+    """Return the folder of what is fetched once and kept."""
+    root = Path(os.environ.get("GATEKEEPER_TEST_CACHE") or Path.home() / ".cache/gatekeeper-tests")
+    root.mkdir(parents=True, exist_ok=True)
+    return root
+
+
 def python_of(version: str) -> Path:
     """Return the interpreter that has this version, making its environment when it is missing."""
     return python_with(f"huggingface_hub=={VERSIONS[version]}")
@@ -127,8 +142,7 @@ def python_of(version: str) -> Path:
 
 def python_with(requirement: str) -> Path:
     """Return an interpreter that has a package and nothing else, made once and kept."""
-    root = Path(os.environ.get("GATEKEEPER_TEST_CACHE") or Path.home() / ".cache/gatekeeper-tests")
-    root.mkdir(parents=True, exist_ok=True)
+    root = cache()
     name = requirement.replace("==", "-").removesuffix(".*")
     folder = root / f"{name}-py3{sys.version_info.minor}"
     with (root / f"{folder.name}.lock").open("w") as lock:
@@ -144,7 +158,7 @@ def _make(folder: Path, requirement: str) -> None:
     uv = shutil.which("uv")
     make = [uv, "venv", "-q", "--python", sys.executable] if uv else [sys.executable, "-m", "venv"]
     install = [uv, "pip", "install", "-q", "--python", python] if uv else [
-        python, "-m", "pip", "install", "-q",
+        python, "-m", "pip", "install", "-q", "--no-compile",  # most of it is never imported
     ]  # fmt: skip
     for command in ([*make, str(folder)], [*install, requirement]):
         done = subprocess.run(

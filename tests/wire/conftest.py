@@ -1,8 +1,11 @@
-"""The live servers of this room, the clients that speak to them, and a proxy between them."""
+"""The live servers of this room, the clients that speak to them, and a proxy between them.
+
+What a server was asked during a test that fails is kept: failures.py says where.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,10 +13,28 @@ from pathlib import Path
 import pytest
 
 from gatekeeper.domain.links import DeliveryMode
-from tests.wire import server
+from tests.wire import failures, server
 from tests.wire.clients import VERSIONS, Client, python_of
 from tests.wire.proxy import Proxy, proxy_to
 from tests.wire.server import Live
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Keep what a server was asked during a test that failed, and say where it is."""
+    report = yield
+    if report.failed and (kept := failures.keep(item)) is not None:
+        report.sections.append(("requests", f"what the server was asked: {kept}"))
+    return report
+
+
+@pytest.fixture(autouse=True)
+def _observed(request: pytest.FixtureRequest) -> None:
+    """Note where a test begins in the log of its server."""
+    names = {"live", "any_live"} & set(request.fixturenames)
+    failures.begin(request.node, [request.getfixturevalue(name).requests for name in names])
 
 
 @pytest.fixture(scope="session")

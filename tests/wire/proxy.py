@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from urllib.parse import unquote
 
 _REQUEST = re.compile(rb"(?ms)^(GET|HEAD|POST|PUT|DELETE) (\S+) HTTP/1\.1\r\n(.*?)\r\n\r\n")
 _RANGE = re.compile(rb"(?im)^range: *(.*?)\r?$")
-
+_LENGTH = re.compile(rb"(?im)^content-length: *(\d+)\r?$")
 _CREDENTIALS = re.compile(rb"(?im)^(authorization|cookie):")
 
 
@@ -31,6 +31,14 @@ class Seen:
         return unquote(self.target.partition("?")[0])
 
 
+_WAYS_UP = {"/info/lfs/objects/batch": "git-LFS", "/xet-write-token/": "Xet"}
+
+
+def ways_up(seen: list[Seen]) -> set[str]:
+    """Say by which ways large files went up."""
+    return {way for part, way in _WAYS_UP.items() for request in seen if part in request.path}
+
+
 class Proxy:
     """Forwards to one port of this machine; `url` is where clients find it."""
 
@@ -40,6 +48,7 @@ class Proxy:
         self._lock = threading.Lock()
         self._seen: list[Seen] = []
         self._cut_after: int | None = None
+        self._at_upload: tuple[int, Callable[[], None]] | None = None
         self.port: int = self._listener.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
         threading.Thread(target=self._accept, daemon=True).start()
@@ -48,6 +57,11 @@ class Proxy:
         """Cut the next connection whose answers reach this many bytes, once."""
         with self._lock:
             self._cut_after = size_bytes
+
+    def at_upload(self, size_bytes: int, act: Callable[[], None]) -> None:
+        """Act in the middle of an upload: once a connection has sent this many bytes, once."""
+        with self._lock:
+            self._at_upload = size_bytes, act
 
     def take(self) -> list[Seen]:
         """Return the requests since the last call, without the clients' telemetry."""
@@ -73,9 +87,12 @@ class Proxy:
                 threading.Thread(target=target, args=(client, server), daemon=True).start()
 
     def _requests(self, client: socket.socket, server: socket.socket) -> None:
-        pending = b""
+        pending, body_bytes, sent = b"", 0, 0
         for chunk in _chunks(client):
+            sent += len(chunk)
+            self._act_at(sent)
             pending += chunk
+            pending, body_bytes = pending[body_bytes:], max(0, body_bytes - len(pending))
             while match := _REQUEST.search(pending):
                 found = _RANGE.search(match[3])
                 seen = Seen(
@@ -86,7 +103,9 @@ class Proxy:
                 )
                 with self._lock:
                     self._seen.append(seen)
-                pending = pending[match.end() :]
+                length = _LENGTH.search(match[3])
+                end = match.end() + (int(length[1]) if length else 0)
+                pending, body_bytes = pending[end:], max(0, end - len(pending))
             with suppress(OSError):
                 server.sendall(chunk)
         with suppress(OSError):
@@ -105,6 +124,13 @@ class Proxy:
             with suppress(OSError):
                 sock.shutdown(socket.SHUT_RDWR)
             sock.close()
+
+    def _act_at(self, sent: int) -> None:
+        with self._lock:
+            if self._at_upload is None or sent < self._at_upload[0]:
+                return
+            act, self._at_upload = self._at_upload[1], None
+        act()
 
     def _room(self, sent: int, size: int) -> int:
         """Return how much of a chunk may pass; less than all of it cuts the connection."""

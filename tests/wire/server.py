@@ -51,6 +51,7 @@ class Live:
     data: Path
     world: World
     log: Path
+    requests: Path  # what it was asked: tests/wire/observed.py
     many: Model
     large: Model
     large_bytes: bytes
@@ -104,7 +105,7 @@ def live(directory: Path) -> Iterator[Live]:
     """Furnish a house in an empty directory and serve it until the block is left."""
     with _furnished(directory, environment(free_port())) as site:
         _crowd(site.house, directory / CROWD)
-        with _serving(site):
+        with serving(site.data, site.settings, site.log, site.requests):
             yield site
 
 
@@ -120,7 +121,7 @@ def live_behind_nginx(directory: Path) -> Iterator[Live]:
     blobs = directory / "data" / "store" / "blobs"
     with (
         _furnished(directory, settings) as site,
-        _serving(site),
+        serving(site.data, site.settings, site.log, site.requests),
         running_nginx(directory / "nginx", front, port, blobs),
     ):
         yield site
@@ -137,7 +138,10 @@ def live_on_s3(directory: Path, database_url: str, store: Seaweed) -> Iterator[L
             "GATEKEEPER_STORE__S3__PUBLIC_ENDPOINT_URL": f"http://localhost:{bytes_proxy.port}",
         }
         s3_client(store.url).create_bucket(Bucket=BUCKET)
-        with _furnished(directory, settings) as site, _serving(site):
+        with (
+            _furnished(directory, settings) as site,
+            serving(site.data, settings, site.log, site.requests),
+        ):
             site.bytes_proxy = bytes_proxy
             yield site
 
@@ -157,6 +161,7 @@ def _furnished(directory: Path, settings: dict[str, str]) -> Iterator[Live]:
         data=data,
         world=world,
         log=directory / "server.log",
+        requests=directory / "requests.log",
         many=_many(house, directory / MANY),
         large=_large(house, directory / LARGE, large_bytes),
         large_bytes=large_bytes,
@@ -234,18 +239,20 @@ def _publish(
 
 
 @contextmanager
-def _serving(site: Live) -> Iterator[None]:
-    command = [sys.executable, "-m", "gatekeeper", "--data", str(site.data), "serve"]
-    with site.log.open("wb") as log:
+def serving(data: Path, settings: dict[str, str], log: Path, requests: Path) -> Iterator[None]:
+    """Serve a data directory as a process of its own until the block is left."""
+    observed = [sys.executable, str(Path(__file__).with_name("observed.py")), str(requests)]
+    command = [*observed, "--data", str(data), "serve"]
+    with log.open("wb") as said:
         process = subprocess.Popen(
             command,
-            env={**os.environ, **site.settings},
-            stdout=log,
+            env={**os.environ, **settings},
+            stdout=said,
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
     try:
-        _wait(site, process)
+        _wait(int(settings["GATEKEEPER_SERVER__PORT"]), process, log)
         yield
     finally:
         process.terminate()
@@ -257,11 +264,10 @@ def _serving(site: Live) -> Iterator[None]:
             process.wait()
 
 
-def _wait(site: Live, process: subprocess.Popen[bytes]) -> None:
+def _wait(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
     deadline = time.monotonic() + START_SECONDS
-    address = ("127.0.0.1", int(site.settings["GATEKEEPER_SERVER__PORT"]))
     while time.monotonic() < deadline and process.poll() is None:
-        with suppress(OSError), socket.create_connection(address, 1):
+        with suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
             return
         time.sleep(0.05)
-    raise AssertionError(f"the server did not start:\n{site.log.read_text()[-4000:]}")
+    raise AssertionError(f"the server did not start:\n{log.read_text()[-4000:]}")

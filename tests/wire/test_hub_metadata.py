@@ -226,22 +226,3 @@ tell([
         assert revisions == [True, True, False]
         assert files == [True, False, True]
         assert card is True
-
-
-def test_uploading_is_refused_with_what_to_use_instead(hub: Client, live: Live) -> None:
-    """Every write answers in words, and nothing is changed."""
-    script = """
-tell([
-    failure(api.create_repo, "northfield/new"),
-    failure(api.create_repo, repo, exist_ok=True),
-    failure(api.upload_file, path_or_fileobj=b"x", path_in_repo="x.txt", repo_id=repo),
-    failure(api.delete_file, "config.json", repo),
-    failure(api.create_branch, repo, branch="b"),
-    failure(api.create_tag, repo, tag="t"),
-    failure(api.delete_repo, repo),
-])
-"""
-    owner = hub.at(live.url, live.world.cast.owner.token)
-    for told in owner.run(script, repo=MANY):
-        assert told["status"] == 405, told
-        assert "gatekeeper publish" in told["text"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote_to_bytes
 
 import pytest
@@ -77,31 +78,33 @@ def test_a_message_is_one_line_of_ascii() -> None:
 
 
 @pytest.mark.parametrize(
-    ("markdown", "expected"),
+    ("said", "expected"),
     [
-        ("# No card", {}),
-        ("", {}),
-        ("---\nlicense: mit\n", {}),
-        ("---\nlicense: mit # free\n---\n# T", {"license": "mit"}),
-        ("---\nlicense: 'mit'\ntags: [a, \"b c\"]\n---", {"license": "mit", "tags": ["a", "b c"]}),
-        ("---\ntags:\n- a\n  - b\nlanguage: en\n---", {"tags": ["a", "b"], "language": ["en"]}),
-        ("---\ntags: a\nmodel-index:\n  - name: x\n---", {"tags": ["a"]}),
-        ("---\ndatasets:\n  nested:\n    - x\n---", {"datasets": []}),
-        ("---\nself: 1\neval_results: x\nlicense: [a, b]\n---", {}),
-        ("---\nlicense: |\n  many\n  lines\ntags:\n  - &x y\n---", {"tags": []}),
-        ("---\nlicense: a\x07b\n---", {}),
-        ("---\n: x\n- y\nlicense\n---", {}),
+        ({}, {}),
+        ({"license": "mit", "tags": ["a", "b c"]}, {"license": "mit", "tags": ["a", "b c"]}),
+        ({"tags": "a", "language": "en"}, {"tags": ["a"], "language": ["en"]}),
+        ({"tags": ["a", 7, None, True, ["b"], {}]}, {"tags": ["a", "7"]}),
+        ({"datasets": {"nested": ["x"]}}, {"datasets": []}),
+        ({"self": 1, "eval_results": "x", "model-index": [], "gated": "auto"}, {}),
+        ({"license": ["a", "b"], "license_name": "a\x07b", "library_name": None}, {}),
+        (
+            {"extra_gated_prompt": "A\nb", "extra_gated_fields": {"Use": {"options": ["a"]}}},
+            {"extra_gated_prompt": "A\nb", "extra_gated_fields": {"Use": {"options": ["a"]}}},
+        ),
     ],
 )
-def test_a_card_is_read_as_far_as_it_is_simple(markdown: str, expected: card.Card) -> None:
-    assert card.read(markdown) == expected
+def test_clients_are_told_the_keys_they_know(said: dict[str, Any], expected: card.Card) -> None:
+    assert card.of(said) == expected
 
 
 def test_tags_are_what_the_hub_makes_of_a_card() -> None:
-    found = card.read(
-        "---\nlicense: mit\nlanguage: [en]\ntags: [a, transformers]\nlibrary_name: transformers\n"
-        "datasets: [d]\nbase_model: x/y\npipeline_tag: text-generation\n---"
-    )
+    found = card.of(
+        {
+            "license": "mit", "language": ["en"], "tags": ["a", "transformers"],
+            "library_name": "transformers", "datasets": ["d"], "base_model": "x/y",
+            "pipeline_tag": "text-generation",
+        }
+    )  # fmt: skip
     assert card.tags(found) == [
         "transformers", "text-generation", "a", "en", "dataset:d", "license:mit", "base_model:x/y",
     ]  # fmt: skip

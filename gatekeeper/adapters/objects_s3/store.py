@@ -15,12 +15,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from botocore.exceptions import ClientError
 
-from gatekeeper.adapters.digests import copy_hashed, has_digest
+from gatekeeper.adapters.digests import Source, check_announced, copy_hashed, has_digest
 from gatekeeper.adapters.objects_s3.client import (
     SHORTEST_SECONDS,
     Bucket,
@@ -52,7 +52,11 @@ class S3Objects:
         self.staging = S3Staging(self._clients, bucket.name, spool, self)
 
     def put(
-        self, source: BinaryIO, size_bytes: int, progress: Callable[[int], None] | None = None
+        self,
+        source: Source,
+        size_bytes: int,
+        progress: Callable[[int], None] | None = None,
+        announced_sha256: str = "",
     ) -> Stored:
         """Hash a stream of exactly `size_bytes`, then upload it; durable on return.
 
@@ -69,6 +73,7 @@ class S3Objects:
                 keep(chunk)
 
             hashed = copy_hashed(source, take, size_bytes, lambda done: report(done // 2))
+            check_announced(hashed[0], announced_sha256)
             pieces = parts.parts(file.fileno(), start)
             is_new = self._upload(hashed[0], pieces, size_bytes, report)
             report(size_bytes)
@@ -94,7 +99,7 @@ class S3Objects:
         return upload(self._clients.patient, where, pieces, tell, condition=free)
 
     @contextmanager
-    def _kept(self, source: BinaryIO) -> Iterator[tuple[Any, Callable[[bytes], object]]]:
+    def _kept(self, source: Source) -> Iterator[tuple[Any, Callable[[bytes], object]]]:
         """Give a file that can be read again, and what a stream that is none is written with."""
         if isinstance(source, io.BufferedReader) and isinstance(source.raw, io.FileIO):
             yield source, _say_nothing

@@ -44,10 +44,7 @@ def apply(connection: Connection, stamp: Stamp, fact: ApplicationFact) -> None: 
             _change(connection, stamp, fact, state=str(S.APPROVED), proposed_ends_on=ends_on)
         case f.ApplicationReturned():
             _say(connection, stamp, fact, fact.approver_id, internal=True)
-            _change(
-                connection, stamp, fact, state=str(S.IN_REVIEW), first_approver_id=None,
-                proposed_ends_on=None,
-            )  # fmt: skip
+            _undo(connection, stamp, fact)
         case f.ApplicationRejected():
             _say(connection, stamp, fact, fact.approver_id, internal=False)
             _change(
@@ -55,6 +52,9 @@ def apply(connection: Connection, stamp: Stamp, fact: ApplicationFact) -> None: 
                 outcome=str(fact.outcome),
                 after_on=fact.after_on.isoformat() if fact.after_on else None,
             )  # fmt: skip
+        case f.ApplicationReopened():
+            _say(connection, stamp, fact, fact.approver_id, internal=False)
+            _undo(connection, stamp, fact)
         case _:
             assert_never(fact)
 
@@ -67,6 +67,12 @@ def _change(connection: Connection, stamp: Stamp, fact: ApplicationFact, **row: 
         "event_id": stamp.event_id,
     }
     change(connection, t.applications, c.id == fact.application_id, row)
+
+
+def _undo(connection: Connection, stamp: Stamp, fact: ApplicationFact) -> None:
+    """Put a case back into review as if nobody had decided anything."""
+    decided = ("first_approver_id", "proposed_ends_on", "reject_reason", "outcome", "after_on")
+    _change(connection, stamp, fact, state=str(S.IN_REVIEW), **dict.fromkeys(decided))
 
 
 def _claim(connection: Connection, stamp: Stamp, fact: f.ApplicationClaimed) -> None:
@@ -85,7 +91,8 @@ def _say(
     | f.ApplicationReturned
     | f.ApplicationApprovedFirst
     | f.ApplicationApproved
-    | f.ApplicationRejected,
+    | f.ApplicationRejected
+    | f.ApplicationReopened,
     author_id: str | None,
     *,
     internal: bool,

@@ -5,32 +5,44 @@ from __future__ import annotations
 import json
 from typing import assert_never
 
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, delete, insert, select, tuple_
 
 from gatekeeper.db import tables as t
 from gatekeeper.db.changes.rows import add, change, keep
 from gatekeeper.db.ledger import Stamp
-from gatekeeper.domain.catalogue import Availability, RefKind
+from gatekeeper.domain.catalogue import Availability, ModelId, RefKind
 from gatekeeper.domain.facts import CatalogueFact
 from gatekeeper.domain.facts import catalogue as f
 
 
-def apply(connection: Connection, stamp: Stamp, fact: CatalogueFact) -> None:
+def apply(connection: Connection, stamp: Stamp, fact: CatalogueFact) -> None:  # noqa: C901  a match
     """Write what one fact about the catalogue changed."""
     match fact:
         case f.NamespaceAdded():
             add(
                 connection, t.namespaces, name=fact.namespace, title=fact.title,
-                created_at=stamp.context.now, event_id=stamp.event_id,
+                created_at=stamp.context.now, new_model_tier="", event_id=stamp.event_id,
             )  # fmt: skip
+        case f.NewModelTierChosen():
+            default = {"new_model_tier": fact.tier, "event_id": stamp.event_id}
+            change(connection, t.namespaces, t.namespaces.c.name == fact.namespace, default)
         case f.ReleaseCreated() | f.ReleaseContentChanged():
             _release(connection, stamp, fact)
-        case f.ModelCreated() | f.ModelTightened() | f.ModelTermsChanged():
+        case f.TierLeftOpen() | f.TierChosen() | f.ModelTightened():
+            _choose(connection, stamp, fact)
+        case f.ModelCreated() | f.ModelTermsChanged():
             _model(connection, stamp, fact)
+        case f.ModelMoved():
+            _move(connection, stamp, fact)
+        case f.ModelDeleted():
+            _delete(connection, fact.model_id)
         case f.RevisionPublished():
             _publish(connection, stamp, fact)
         case f.RefSet():
             _set_ref(connection, stamp, fact)
+        case f.RefRemoved():
+            _remove_ref(connection, fact)
+            _touch(connection, stamp, fact.model_id)
         case _:
             assert_never(fact)
 
@@ -54,16 +66,22 @@ def _release(
     )  # fmt: skip
 
 
-def _model(
-    connection: Connection,
-    stamp: Stamp,
-    fact: f.ModelCreated | f.ModelTightened | f.ModelTermsChanged,
+def _choose(
+    connection: Connection, stamp: Stamp, fact: f.TierLeftOpen | f.TierChosen | f.ModelTightened
 ) -> None:
-    row: dict[str, object] = {"changed_at": stamp.context.now, "event_id": stamp.event_id}
-    if not isinstance(fact, f.ModelCreated | f.ModelTermsChanged):
-        change(connection, t.models, t.models.c.id == fact.model_id, {"tier": fact.tier, **row})
-        return
-    row |= {
+    row: dict[str, object] = {"is_decided": not isinstance(fact, f.TierLeftOpen)}
+    if not isinstance(fact, f.TierLeftOpen):
+        row["tier"] = fact.tier
+    change(connection, t.models, t.models.c.id == fact.model_id, row)
+    _touch(connection, stamp, fact.model_id)
+
+
+def _model(
+    connection: Connection, stamp: Stamp, fact: f.ModelCreated | f.ModelTermsChanged
+) -> None:
+    row: dict[str, object] = {
+        "changed_at": stamp.context.now,
+        "event_id": stamp.event_id,
         "title": fact.title,
         "visibility": str(fact.visibility),
         "agreements": json.dumps(list(fact.agreements)),
@@ -76,8 +94,31 @@ def _model(
     add(
         connection, t.models, id=fact.model_id, release_id=fact.release_id,
         namespace=fact.namespace, name=fact.name, tier=fact.tier,
-        availability=str(Availability.PUBLISHED), created_at=stamp.context.now, **row,
+        availability=str(Availability.PUBLISHED), created_at=stamp.context.now,
+        is_decided=True, **row,
     )  # fmt: skip
+
+
+def _move(connection: Connection, stamp: Stamp, fact: f.ModelMoved) -> None:
+    m, old = t.models.c, t.former_names.c
+    was = connection.execute(select(m.namespace, m.name).where(m.id == fact.model_id)).one()
+    names = [(was.namespace, was.name), (fact.namespace, fact.name)]
+    connection.execute(delete(t.former_names).where(tuple_(old.namespace, old.name).in_(names)))
+    add(
+        connection, t.former_names, namespace=was.namespace, name=was.name,
+        model_id=fact.model_id, event_id=stamp.event_id,
+    )  # fmt: skip
+    row = {"release_id": fact.release_id, "namespace": fact.namespace, "name": fact.name}
+    change(connection, t.models, m.id == fact.model_id, row)
+    _touch(connection, stamp, fact.model_id)
+
+
+def _delete(connection: Connection, model_id: ModelId) -> None:
+    own = select(t.revisions.c.id).where(t.revisions.c.model_id == model_id)
+    connection.execute(delete(t.files).where(t.files.c.revision_id.in_(own)))
+    for table in (t.refs, t.revisions, t.former_names):
+        connection.execute(delete(table).where(table.c.model_id == model_id))
+    connection.execute(delete(t.models).where(t.models.c.id == model_id))
 
 
 def _publish(connection: Connection, stamp: Stamp, fact: f.RevisionPublished) -> None:
@@ -104,12 +145,20 @@ def _publish(connection: Connection, stamp: Stamp, fact: f.RevisionPublished) ->
 
 
 def _set_ref(connection: Connection, stamp: Stamp, fact: f.RefSet) -> None:
-    connection.execute(
-        delete(t.refs).where(t.refs.c.model_id == fact.model_id, t.refs.c.name == fact.name)
-    )
+    _remove_ref(connection, fact)
     add(
         connection, t.refs, model_id=fact.model_id, name=fact.name, kind=str(fact.kind),
         revision_id=fact.revision_id, event_id=stamp.event_id,
     )  # fmt: skip
+    _touch(connection, stamp, fact.model_id)
+
+
+def _remove_ref(connection: Connection, fact: f.RefSet | f.RefRemoved) -> None:
+    connection.execute(
+        delete(t.refs).where(t.refs.c.model_id == fact.model_id, t.refs.c.name == fact.name)
+    )
+
+
+def _touch(connection: Connection, stamp: Stamp, model_id: ModelId) -> None:
     row = {"changed_at": stamp.context.now, "event_id": stamp.event_id}
-    change(connection, t.models, t.models.c.id == fact.model_id, row)
+    change(connection, t.models, t.models.c.id == model_id, row)

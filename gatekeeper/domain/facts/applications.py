@@ -121,6 +121,16 @@ class ApplicationRejected:
     text: Sealed
 
 
+@dataclass(frozen=True, slots=True)
+class ApplicationReopened:
+    """A decided case is in review again, to be decided from the start; what it gave has ended."""
+
+    application_id: ApplicationId
+    approver_id: PersonId
+    message_id: str
+    text: Sealed
+
+
 ApplicationFact = (
     ApplicationSubmitted
     | ApplicationWithdrawn
@@ -132,4 +142,5 @@ ApplicationFact = (
     | ApplicationAutoApproved
     | ApplicationReturned
     | ApplicationRejected
+    | ApplicationReopened
 )

@@ -24,6 +24,14 @@ class NamespaceAdded:
 
 
 @dataclass(frozen=True, slots=True)
+class NewModelTierChosen:
+    """Models that clients make in the namespace have this tier; '' leaves each to be decided."""
+
+    namespace: str
+    tier: str
+
+
+@dataclass(frozen=True, slots=True)
 class ReleaseCreated:
     """A release has a page; `content` is its summary, risks, detection guide, stages and values."""
 
@@ -60,6 +68,21 @@ class ModelCreated:
 
 
 @dataclass(frozen=True, slots=True)
+class TierLeftOpen:
+    """Nobody has chosen the tier of a new model; until somebody does it has the strictest."""
+
+    model_id: ModelId
+
+
+@dataclass(frozen=True, slots=True)
+class TierChosen:
+    """Somebody chose the tier of a model whose tier nobody had chosen: any of them."""
+
+    model_id: ModelId
+    tier: str
+
+
+@dataclass(frozen=True, slots=True)
 class ModelTightened:
     """The model moved to a stricter tier; loosening is a stage decision and not this fact."""
 
@@ -77,6 +100,23 @@ class ModelTermsChanged:
     agreements: tuple[AgreementId, ...]
     form: Content | None
     open_files: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelMoved:
+    """The model has another name, in this release, and is found under its former one as well."""
+
+    model_id: ModelId
+    release_id: ReleaseId
+    namespace: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class ModelDeleted:
+    """A model that nobody held or had applied for is gone with its revisions and its names."""
+
+    model_id: ModelId
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,13 +144,28 @@ class RefSet:
     revision_id: RevisionId
 
 
+@dataclass(frozen=True, slots=True)
+class RefRemoved:
+    """A branch or tag of the model is no name any more; the revision stays."""
+
+    model_id: ModelId
+    kind: RefKind
+    name: str
+
+
 CatalogueFact = (
     NamespaceAdded
+    | NewModelTierChosen
     | ReleaseCreated
     | ReleaseContentChanged
     | ModelCreated
+    | TierLeftOpen
+    | TierChosen
     | ModelTightened
     | ModelTermsChanged
+    | ModelMoved
+    | ModelDeleted
     | RevisionPublished
     | RefSet
+    | RefRemoved
 )

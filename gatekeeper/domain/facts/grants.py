@@ -15,7 +15,10 @@ from gatekeeper.domain.sealed import Sealed
 
 @dataclass(frozen=True, slots=True)
 class GrantCreated:
-    """A person may fetch the models from start to end, by one application or agreement."""
+    """A person may fetch the models from start to end, by one application or agreement.
+
+    By neither where an approver gave it unasked: who records it is who gave it.
+    """
 
     grant_id: GrantId
     person_id: PersonId

@@ -1,11 +1,11 @@
-"""What staff do with a case: claim, ask, approve, return, reject; and the thread of both sides.
+"""What staff do with a case: claim, ask, approve, return, reject, reopen; and the thread.
 
 Every verb checks the version that was seen: of two approvers at once one gets Conflict.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
@@ -29,12 +29,12 @@ from gatekeeper.domain.applications import (
     check_version,
     check_way_back,
 )
-from gatekeeper.domain.catalogue import Model
+from gatekeeper.domain.catalogue import Model, ModelId
 from gatekeeper.domain.errors import NotAllowed, NotFound, invalid
 from gatekeeper.domain.facts import applications as f
 from gatekeeper.domain.people import Context, Person, Role, Scope, SiteRole
 from gatekeeper.domain.sealed import Sealed
-from gatekeeper.services.applications import granting
+from gatekeeper.services.applications import granting, reopening
 from gatekeeper.services.applications.conditions import forms_of
 from gatekeeper.services.applications.drafts import MAX_MESSAGE_CHARS, message_of
 from gatekeeper.services.grants import end_of
@@ -49,6 +49,7 @@ class VerdictKind(StrEnum):
     REJECT = "reject"
     ASK = "ask"
     RETURN = "return"
+    REOPEN = "reopen"
 
 
 _COMMANDS = {
@@ -56,6 +57,7 @@ _COMMANDS = {
     VerdictKind.REJECT: Command.REJECT,
     VerdictKind.ASK: Command.ASK,
     VerdictKind.RETURN: Command.RETURN,
+    VerdictKind.REOPEN: Command.REOPEN,
 }
 
 
@@ -83,13 +85,19 @@ class _Case:
 
 
 def hats_of(read: Readers, person: Person, application: Application) -> frozenset[Hat]:
-    """Return what a person is towards a case; compliance never approves, whatever else they are."""
+    """Return what a person is towards a case."""
     hats = {Hat.LEAD} if application.lead_id == person.id else set()
+    return frozenset(hats | hats_around(read, person, application.models))
+
+
+def hats_around(read: Readers, person: Person, models: Collection[ModelId]) -> frozenset[Hat]:
+    """Return what a person is around models; compliance never approves, whatever else they are."""
+    hats = set()
     is_compliance = SiteRole.COMPLIANCE in person.site_roles
     if is_compliance:
         hats.add(Hat.COMPLIANCE)
     memberships = read.people.memberships(person.id)
-    for model in read.catalogue.models_by_id(application.models).values():
+    for model in read.catalogue.models_by_id(models).values():
         roles = memberships.get(model.namespace, frozenset())
         hats |= {_HATS[role] for role in roles if role in _HATS}
     return frozenset(hats - ({Hat.APPROVER} if is_compliance else set()))
@@ -141,23 +149,30 @@ def decide(
     Raises: NotFound, NotAllowed (G-role, G-conflict, G-two), Conflict (version or state; carries
     the current ones), Invalid (reason, note, fields, end date, override note).
     """
+    with house.db.acting(ctx) as act:
+        return decide_within(house, act, ctx, application_id, decision)
+
+
+def decide_within(
+    house: House, act: Act, ctx: Context, application_id: ApplicationId, decision: Decision
+) -> Application:
+    """Decide a case inside an act, as `decide`."""
     need_scope(ctx, Scope.REVIEW)
     if len(decision.note) > MAX_MESSAGE_CHARS or len(decision.override_note) > MAX_MESSAGE_CHARS:
         raise invalid("note", f"at most {MAX_MESSAGE_CHARS} characters")
-    with house.db.acting(ctx) as act:
-        case = _open(act, ctx, application_id, override_note=decision.override_note)
-        if case.decider.person.id == case.lead.id:
-            check_conflict_of_interest(case.lead, case.decider, frozenset())
-        check_command(_COMMANDS[decision.verdict], case.application, case.decider.hats)
-        check_version(case.application, decision.version)
-        domains = house.policy.public_mail_domains
-        override = check_conflict_of_interest(case.lead, case.decider, domains)
-        if case.application.state is ApplicationState.SUBMITTED:
-            act.record(f.ApplicationClaimed(application_id, case.decider.person.id))
-        if override:
-            _note_override(act, ctx, case)
-        _DECIDE[decision.verdict](act, ctx, case, decision, override)
-        return _again(act, application_id)
+    case = _open(act, ctx, application_id, override_note=decision.override_note)
+    if case.decider.person.id == case.lead.id:
+        check_conflict_of_interest(case.lead, case.decider, frozenset())
+    check_command(_COMMANDS[decision.verdict], case.application, case.decider.hats)
+    check_version(case.application, decision.version)
+    domains = house.policy.public_mail_domains
+    override = check_conflict_of_interest(case.lead, case.decider, domains)
+    if case.application.state is ApplicationState.SUBMITTED:
+        act.record(f.ApplicationClaimed(application_id, case.decider.person.id))
+    if override:
+        _note_override(act, ctx, case)
+    _DECIDE[decision.verdict](act, ctx, case, decision, override)
+    return _again(act, application_id)
 
 
 def _approve(act: Act, ctx: Context, case: _Case, decision: Decision, override: bool) -> None:
@@ -242,11 +257,17 @@ def _return(act: Act, ctx: Context, case: _Case, decision: Decision, _override: 
     )
 
 
+def _reopen(act: Act, ctx: Context, case: _Case, decision: Decision, _override: bool) -> None:
+    text = _needed(decision, "say to the applicant why")
+    reopening.reopen(act, ctx, case.application, case.decider.person.id, text)
+
+
 _DECIDE = {
     VerdictKind.APPROVE: _approve,
     VerdictKind.REJECT: _reject,
     VerdictKind.ASK: _ask,
     VerdictKind.RETURN: _return,
+    VerdictKind.REOPEN: _reopen,
 }
 
 

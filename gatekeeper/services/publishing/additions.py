@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from gatekeeper.db.readers import Readers
-from gatekeeper.domain.catalogue import File, Model, Revision, RevisionId
+from gatekeeper.domain.catalogue import File, Model, Revision, RevisionId, check_path
 from gatekeeper.domain.errors import Conflict, NotFound, Unavailable, invalid
 from gatekeeper.domain.people import Context
 from gatekeeper.domain.sealed import content
@@ -119,17 +119,19 @@ def _after(
     added = {
         u.path: file_of(house, u.path, u.sha256, u.git_sha1, u.staging.size_bytes) for u in uploads
     }
+    for path in added:
+        check_path(path)  # bytes that came for a commit have no path of a file
     for path in removes:
         if path not in files:
             raise invalid("removes", f"there is no file {path!r} to remove")
         if path in added:
             raise invalid("removes", f"{path!r} is uploaded and removed at once")
     after = {path: f for path, f in (files | added).items() if path not in set(removes)}
-    _check_tree(after)
+    check_tree(after)
     return sorted(after.values(), key=lambda file: file.path)
 
 
-def _check_tree(files: Mapping[str, File]) -> None:
+def check_tree(files: Mapping[str, File]) -> None:
     """Refuse what no folder could hold: nothing, too much, a file that is a folder as well."""
     if not 1 <= len(files) <= MAX_FILES:
         raise invalid(

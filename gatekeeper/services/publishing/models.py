@@ -8,16 +8,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 
 from gatekeeper.db.readers import Readers
 from gatekeeper.domain.agreements import Agreement
-from gatekeeper.domain.catalogue import Model, Release, has_way_in
+from gatekeeper.domain.catalogue import CARD_PATH, File, Model, Release, has_way_in
 from gatekeeper.domain.errors import Conflict, Invalid, NotAllowed, NotFound, invalid
 from gatekeeper.domain.facts import catalogue as f
 from gatekeeper.domain.forms import Form, check_form, read_form, write_form
-from gatekeeper.domain.people import Context
+from gatekeeper.domain.people import PUBLISHERS, Context
 from gatekeeper.domain.sealed import content
+from gatekeeper.services.access import Judged
 from gatekeeper.services.ports import House
+from gatekeeper.services.publishing.folder import DetectionGuide, RiskAnalysis, read_content
 from gatekeeper.services.publishing.releases import check_publisher
 
 
@@ -34,12 +37,22 @@ class ManagedModel:
     open_applications: int
 
 
+class Lack(StrEnum):
+    """What a model that a client made has not got yet; in the order to go about it."""
+
+    FILES = "files"
+    CARD = "card"
+    RELEASE_PAGE = "release_page"
+    TIER = "tier"
+
+
 @dataclass(frozen=True, slots=True)
 class Managed:
-    """A release with every model of it, hidden ones included."""
+    """A release with every model of it, hidden ones included; and what new ones begin as."""
 
     release: Release
     models: Sequence[ManagedModel]
+    new_model_tier: str = ""
 
 
 def manage(house: House, ctx: Context, namespace: str, name: str) -> Managed:
@@ -56,7 +69,29 @@ def manage(house: House, ctx: Context, namespace: str, name: str) -> Managed:
         if release is None:
             raise NotFound("no such release")
         models = read.catalogue.models_of_release(release.id)
-        return Managed(release, _managed(read, models, ctx.now))
+        own = read.catalogue.namespace(namespace)
+        default = own.new_model_tier if own is not None else ""
+        return Managed(release, _managed(read, models, ctx.now), default)
+
+
+def lacks(house: House, judged: Judged, release: Release, files: Sequence[File]) -> list[Lack]:
+    """Return what its publishers have to do before a model is published; [] for other viewers.
+
+    Once somebody chose its tier it is published, with whatever it has.
+    """
+    if judged.model.is_decided or not judged.standing.roles & PUBLISHERS:
+        return []
+    with house.db.reading() as read:
+        page = read_content(read.catalogue.content(release.content_sha256))
+    found = {
+        Lack.FILES: not files,
+        Lack.CARD: all(file.path != CARD_PATH for file in files),
+        Lack.RELEASE_PAGE: page.summary == ""
+        or page.risks == RiskAnalysis()
+        or page.detection == DetectionGuide(),
+        Lack.TIER: True,
+    }
+    return [lack for lack, is_lacking in found.items() if is_lacking]
 
 
 def _managed(read: Readers, models: Sequence[Model], now: datetime) -> list[ManagedModel]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Set as AbstractSet
+
 from gatekeeper.db.readers import Readers
-from gatekeeper.domain.catalogue import Release, ReleaseId, check_repo_name
+from gatekeeper.domain.catalogue import Model, Release, ReleaseId, check_repo_name
 from gatekeeper.domain.errors import NotAllowed, NotFound, invalid
 from gatekeeper.domain.facts import catalogue as f
-from gatekeeper.domain.people import Context, Role, Scope, check_owner_name
+from gatekeeper.domain.people import PUBLISHERS, Context, Role, Scope, check_owner_name
 from gatekeeper.domain.sealed import content
+from gatekeeper.services import access
 from gatekeeper.services.people import current, need_scope
 from gatekeeper.services.ports import House
 from gatekeeper.services.publishing.folder import ReleaseContent, unwritten, write_content
@@ -58,11 +61,37 @@ def check_publisher(read: Readers, ctx: Context, namespace: str) -> None:
 
     Others are not told whether there is such a namespace: all of its models may be hidden.
     """
+    _check_role(read, ctx, namespace, PUBLISHERS, "owner or publisher")
+
+
+def check_owner(read: Readers, ctx: Context, namespace: str) -> None:
+    """Refuse unless the operator or an owner of the namespace acts, as `check_publisher` does."""
+    _check_role(read, ctx, namespace, {Role.OWNER}, "owner")
+
+
+def _check_role(
+    read: Readers, ctx: Context, namespace: str, needed: AbstractSet[Role], words: str
+) -> None:
     if ctx.actor.is_operator:
         if read.catalogue.namespace(namespace) is None:
             raise NotFound(f"no namespace {namespace}; add it with `gatekeeper namespace add`")
         return
     need_scope(ctx, Scope.WRITE)
     roles = read.people.roles_in(current(read, ctx).id, namespace)
-    if not roles & {Role.OWNER, Role.PUBLISHER}:
-        raise NotAllowed("G-role", f"you are no owner or publisher of {namespace}")
+    if not roles & needed:
+        raise NotAllowed("G-role", f"you are no {words} of {namespace}")
+
+
+def writable(read: Readers, ctx: Context, model: tuple[str, str]) -> Model:
+    """Return a model this person, or the operator, may publish into.
+
+    Raises: NotFound for one they may not see, NotAllowed for one they may only see, Refused.
+    """
+    if ctx.actor.is_operator:  # sees hidden ones as well
+        named = read.catalogue.model(*model)
+        if named is None:
+            raise NotFound("no such model")
+        return named
+    found = access.find_model(read, ctx, *model).model
+    check_publisher(read, ctx, found.namespace)
+    return found

@@ -36,6 +36,7 @@ from gatekeeper.domain.sealed import Content, content
 from gatekeeper.domain.tiers import Tier
 from gatekeeper.services.access import ANY_FILE
 from gatekeeper.services.ports import House
+from gatekeeper.services.publishing import tiers
 from gatekeeper.services.publishing.files import Progress, paths_in, store
 from gatekeeper.services.publishing.releases import MAX_TITLE_CHARS, check_publisher
 
@@ -147,7 +148,7 @@ def _check_target(act: Act, ctx: Context, target: Target) -> None:
     _check_way_in(target, model)
     if model is None:
         return
-    if target.tier.rank < model.tier.rank:
+    if tiers.is_looser(model, target.tier):
         raise invalid(
             "tier",
             f"{model.full_name} is {model.tier.code}; loosening a tier is a stage decision",
@@ -174,8 +175,7 @@ def _record_model(act: Act, ctx: Context, target: Target) -> ModelId:
     model = act.catalogue.model(target.namespace, target.name)
     if model is None:
         return _create_model(act, ctx, target)
-    if target.tier.rank > model.tier.rank:
-        act.record(f.ModelTightened(model.id, target.tier.code))
+    tiers.record(act, model, target.tier)
     terms = _terms(act, model, target)
     if not _same_terms(model, terms):
         act.record(terms)

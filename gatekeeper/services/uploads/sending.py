@@ -20,7 +20,14 @@ from gatekeeper.db.readers import Readers
 from gatekeeper.domain.catalogue import Model, check_path
 from gatekeeper.domain.errors import Conflict, NotFound, TooLarge, invalid
 from gatekeeper.domain.people import Context, Person, Scope
-from gatekeeper.domain.uploads import Upload, UploadId, UploadState, part_size
+from gatekeeper.domain.uploads import (
+    MOST_XORBS,
+    XORBS,
+    Upload,
+    UploadId,
+    UploadState,
+    part_size,
+)
 from gatekeeper.services.people import current, need_scope
 from gatekeeper.services.ports import House
 from gatekeeper.services.publishing.releases import check_publisher
@@ -63,6 +70,14 @@ def begin(house: House, ctx: Context, model: tuple[str, str], wanted: Wanted) ->
     An earlier upload of another file for this path is given up. Raises: Invalid (path, digest),
     TooLarge (the file, or all that this person has open), Refused, NotAllowed, NotFound.
     """
+    check_path(wanted.path)
+    return begin_at(house, ctx, model, wanted, house.policy.uploads.part_bytes)
+
+
+def begin_at(
+    house: House, ctx: Context, model: tuple[str, str], wanted: Wanted, part_bytes: int
+) -> Standing:
+    """Begin as above, in parts of another size, also where no file could be: see `blobs`."""
     _check(house, wanted)
     with house.db.reading() as read:
         person, found = _publisher(read, ctx, model)
@@ -70,11 +85,8 @@ def begin(house: House, ctx: Context, model: tuple[str, str], wanted: Wanted) ->
         _check_room(house, read, ctx, person, wanted, earlier)
     if earlier is not None and _is_same(earlier, wanted):
         return look(house, ctx, earlier.id)
-    limits = house.policy.uploads
     staging = house.objects.staging.begin(
-        UploadId(ctx.new_id("upl")),
-        wanted.size_bytes,
-        part_size(wanted.size_bytes, limits.part_bytes),
+        UploadId(ctx.new_id("upl")), wanted.size_bytes, part_size(wanted.size_bytes, part_bytes)
     )
     upload = Upload(
         staging=staging,
@@ -114,7 +126,6 @@ def _keep(
 
 
 def _check(house: House, wanted: Wanted) -> None:
-    check_path(wanted.path)
     if wanted.sha256 and not _SHA256.fullmatch(wanted.sha256):
         raise invalid("sha256", "64 hexadecimal digits, in lower case")
     if len(wanted.mark) > MAX_MARK_CHARS:
@@ -135,12 +146,14 @@ def _check_room(
     earlier: Upload | None,
 ) -> None:
     limits = house.policy.uploads
-    count, size_bytes = read.uploads.total(person.id, ctx.now)
+    is_xorb = wanted.path.startswith(XORBS)
+    most = MOST_XORBS if is_xorb else limits.max_open
+    count, size_bytes = read.uploads.total(person.id, ctx.now, xorbs=is_xorb)
     if earlier is not None:
         count, size_bytes = count - 1, size_bytes - earlier.staging.size_bytes
-    if count >= limits.max_open or size_bytes + wanted.size_bytes > limits.max_open_bytes:
+    if count >= most or size_bytes + wanted.size_bytes > limits.max_open_bytes:
         raise TooLarge(
-            f"you may have {limits.max_open} uploads with {limits.max_open_bytes} bytes together "
+            f"you may have {most} uploads with {limits.max_open_bytes} bytes together "
             "that are not published; publish some or give them up first"
         )
 
@@ -310,4 +323,4 @@ def _touch(house: House, ctx: Context, upload: Upload) -> None:
     until = ctx.now + OPEN_FOR
     if upload.state is UploadState.OPEN and until - upload.expires_at > TOUCHED_EVERY:
         with house.db.acting(ctx) as act:
-            act.uploads.keep_until(upload.id, until)
+            act.uploads.keep_until([upload.id], until)

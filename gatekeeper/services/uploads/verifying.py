@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime, timedelta
+from functools import partial
 
+from gatekeeper.domain.catalogue import Stored
 from gatekeeper.domain.errors import Invalid, NotFound, Unavailable
 from gatekeeper.domain.people import Context
 from gatekeeper.domain.uploads import Upload, UploadId, UploadState
@@ -17,6 +19,8 @@ from gatekeeper.services.ports import House
 DONE_FOR = timedelta(days=7)  # for what came whole, published or not
 LEASE, RENEWED_EVERY = timedelta(seconds=60), timedelta(seconds=15)
 SWEPT_AFTER_SECONDS = 24 * 3600
+# Makes a blob of an upload, and says now and then how many bytes are done.
+Keep = Callable[[Callable[[int], None]], Stored]
 
 
 def verify_next(house: House, clock: Callable[[], Context]) -> bool:
@@ -33,22 +37,37 @@ def verify_next(house: House, clock: Callable[[], Context]) -> bool:
         upload = act.uploads.claim(ctx.now, ctx.now + LEASE)
     if upload is None:
         return False
-    lease = _Lease(house, clock, upload.id, ctx.now)
+    verify(house, clock, upload, ctx.now, from_parts(house, upload))
+    return True
+
+
+def from_parts(house: House, upload: Upload) -> Keep:
+    """Return how the parts of an upload become a blob."""
+    return partial(house.objects.staging.finish, upload.staging, upload.announced_sha256)
+
+
+def verify(
+    house: House, clock: Callable[[], Context], upload: Upload, claimed_at: datetime, keep: Keep
+) -> None:
+    """Read an upload that was claimed, hash it, and keep it as a blob, or say what is wrong.
+
+    Raises: Unavailable; the upload waits then.
+    """
+    lease = _Lease(house, clock, upload.id, claimed_at)
     try:
-        stored = house.objects.staging.finish(upload.staging, upload.announced_sha256, lease.keep)
+        stored = keep(lease.keep)
     except (Invalid, NotFound) as error:
         detail = error.errors[0].detail if isinstance(error, Invalid) else str(error)
         _end(house, clock(), upload, UploadState.FAILED, detail=detail)
     else:
         found = {"sha256": stored.sha256, "git_sha1": stored.git_sha1}
         _end(house, clock(), upload, UploadState.READY, **found)
-    return True
 
 
 def _end(house: House, ctx: Context, upload: Upload, state: UploadState, **found: str) -> None:
     until = ctx.now + DONE_FOR
     with house.db.acting(ctx) as act:
-        act.uploads.move(upload.id, UploadState.VERIFYING, state, until, **found)
+        act.uploads.move(upload.id, UploadState.VERIFYING, state, until, found=found)
     forget_parts(house, upload)
 
 
@@ -72,13 +91,21 @@ class _Lease:
                 act.uploads.renew(self._upload_id, ctx.now + LEASE)
 
 
+def forget_expired(house: House, ctx: Context) -> None:
+    """Give up uploads that nobody came back to in time, a batch at once."""
+    while True:
+        with house.db.reading() as read:
+            if not (expired := read.uploads.expired(ctx.now)):
+                return
+        with house.db.acting(ctx) as act:
+            act.uploads.drop([upload.id for upload in expired])
+        for upload in expired:
+            forget_parts(house, upload)
+
+
 def sweep(house: House, ctx: Context) -> None:
-    """Give up uploads that nobody came back to, and what the store has of any that nobody knows."""
-    with house.db.acting(ctx) as act:
-        expired = act.uploads.expired(ctx.now)
-        act.uploads.drop([upload.id for upload in expired])
-    for upload in expired:
-        forget_parts(house, upload)
+    """Give up what nobody came back to, and what the store has of uploads that nobody knows."""
+    forget_expired(house, ctx)
     with house.db.reading() as read:
         active = read.uploads.active(ctx.now)
     house.objects.staging.sweep(SWEPT_AFTER_SECONDS, active)

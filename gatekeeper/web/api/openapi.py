@@ -157,7 +157,7 @@ def _operation(noun: Noun, name: str, call: Call) -> Json:
             "content": {"application/json": {"schema": schema}},
         }
     if call.is_raw:
-        raw = {"schema": {"type": "string", "format": "binary"}}
+        raw = {"schema": {"type": "string", "format": "binary", "minLength": 1}}
         found["requestBody"] = {"required": True, "content": {"application/octet-stream": raw}}
     return found
 

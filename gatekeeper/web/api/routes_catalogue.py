@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from gatekeeper.domain.errors import invalid
 from gatekeeper.domain.people import Context, Scope
+from gatekeeper.domain.tiers import Tier
 from gatekeeper.services import catalogue, contents
-from gatekeeper.services.publishing import models
+from gatekeeper.services.publishing import cards, models, repositories, tiers
 from gatekeeper.web.api.calls import Noun
 from gatekeeper.web.api.once import Done
 from gatekeeper.web.api.present import catalogue as present
 from gatekeeper.web.api.wire import answers, bodies, queries
+from gatekeeper.web.api.wire import cards as wire
 from gatekeeper.web.api.wire.answers import Page
 from gatekeeper.web.api.wire.shapes import parts
 from gatekeeper.web.wiring import house
@@ -66,6 +69,47 @@ def set_form(ctx: Context, owner: str, name: str, sent: bodies.ChangedForm) -> D
     catalogue.find(house(), ctx, owner, name)  # what is hidden from the caller is a 404
     models.set_form(house(), ctx, (owner, name), sent.typed, sent.seen)
     return Done(lambda: show_model(ctx, owner, name))
+
+
+@noun.post("/models/<owner>/<name>/tier", scope=Scope.WRITE)
+def choose_tier(
+    ctx: Context, owner: str, name: str, sent: bodies.ChosenTier
+) -> Done[answers.Model]:
+    """Choose the tier of a model, or a stricter one; for owners and publishers.
+
+    The first choice for a model that a client made may be any tier that lets somebody in.
+    """
+    tiers.settle(house(), ctx, (owner, name), _tier(sent.tier), None)
+    return Done(lambda: show_model(ctx, owner, name))
+
+
+@noun.post("/namespaces/<owner>/new-model-tier", scope=Scope.WRITE)
+def choose_new_model_tier(
+    ctx: Context, owner: str, sent: bodies.NewModelTier
+) -> Done[answers.Namespace]:
+    """Give a tier to the models that clients make under a name, or none; for its owners."""
+    chosen = _tier(sent.tier) if sent.tier is not None else None
+    repositories.choose_new_model_tier(house(), ctx, owner, chosen)
+    return Done(lambda: answers.Namespace(name=owner, new_model_tier=sent.tier))
+
+
+def _tier(code: str) -> Tier:
+    found = house().tiers.by_code.get(code)
+    if found is None:
+        raise invalid("tier", f"one of {', '.join(house().tiers.by_code)}")
+    return found
+
+
+@noun.post("/models/<owner>/<name>/import-card", scope=Scope.WRITE)
+def import_card(ctx: Context, owner: str, name: str, sent: wire.NewImport) -> Done[wire.Import]:
+    """Take over the gate that the model's card describes in the Hub's keys; for publishers.
+
+    Its tier, agreement and form come from `gated` and `extra_gated_…`. What cannot be kept is a 422
+    that names the key. A tier that was decided is never loosened; repeating it changes nothing.
+    """
+    model, dry_run = (owner, name), sent.dry_run
+    done = cards.import_card(house(), ctx, model, sent.revision, dry_run=dry_run)
+    return Done(lambda: present.card_import(done, dry_run=dry_run))
 
 
 @noun.get("/models/<owner>/<name>/revisions/<segment:revision>/files", scope=None)

@@ -1,59 +1,41 @@
-"""What a model card's front matter tells a client: licence, languages, tags, task, library.
+"""What a client is told of a model's card: licence, languages, tags, task, library, gate's words.
 
-A small part of YAML only: `key: value`, `key: [a, b]` and `- item` lines of the keys that clients
-know. Anything else is left out, never guessed. Source: hf-wire.md 1.2; the Hub's model card keys.
+Source: hf-wire.md 1.2; the Hub's model card keys. Not here: reading YAML
+(services/publishing/front_matter), what the gate's words come to (services/publishing/gates).
 """
 
 from __future__ import annotations
 
-import re
+from collections.abc import Mapping
+from typing import Any
 
-Card = dict[str, str | list[str]]
+Card = dict[str, Any]
 
 # Other keys never reach a client: it would take them as arguments of its own functions.
 _LISTS = frozenset({"tags", "language", "datasets", "metrics", "base_model"})
 _TEXTS = frozenset(
     {"license", "license_name", "license_link", "library_name", "pipeline_tag", "model_name"}
 )
-_ENTRY = re.compile(r"([^\s:#-][^\s:]*):(?:\s+(.*))?")
-_ITEM = re.compile(r"\s*-\s+(\S.*)")
-LONGEST_LINES = 500
+_GATE = "extra_gated_"
 
 
-def read(markdown: str) -> Card:
-    """Return the front matter of a card; {} when there is none."""
-    lines = markdown.splitlines()[:LONGEST_LINES]
-    if not lines or lines[0].strip() != "---" or "---" not in (s.strip() for s in lines[1:]):
-        return {}
+def of(front_matter: Mapping[str, Any]) -> Card:
+    """Return what clients are told; what a key should not hold is left out, never guessed."""
     found: Card = {}
-    key = ""
-    for line in lines[1:]:
-        if line.strip() == "---":
-            break
-        if entry := _ENTRY.fullmatch(line):
-            key = entry[1]
-            _put(found, key, _values(entry[2] or ""))
-        elif item := _ITEM.fullmatch(line):
-            _put(found, key, _values(item[1]))
-        elif line.strip() and not line.lstrip().startswith("#"):
-            key = ""
+    for key, value in front_matter.items():
+        if key in _LISTS:
+            found[key] = _texts(value if isinstance(value, list) else [value])
+        elif key in _TEXTS and (texts := _texts([value])):
+            found[key] = texts[0]
+        elif key.startswith(_GATE):
+            found[key] = value  # as the card has it, nested
     return found
 
 
-def _put(card: Card, key: str, values: list[str]) -> None:
-    if key in _LISTS:
-        known = card.setdefault(key, [])
-        assert isinstance(known, list)  # noqa: S101  this line made it
-        known.extend(values)
-    elif key in _TEXTS and len(values) == 1:
-        card[key] = values[0]
-
-
-def _values(text: str) -> list[str]:
-    bare = text.partition(" #")[0].strip()
-    parts = bare[1:-1].split(",") if bare[:1] == "[" and bare[-1:] == "]" else [bare]
-    values = [part.strip().strip("\"'") for part in parts]
-    return [v for v in values if v and v.isprintable() and v[0] not in "#|>&*!{[" and ": " not in v]
+def _texts(values: list[Any]) -> list[str]:
+    said = (value for value in values if not isinstance(value, bool))
+    texts = [str(value) for value in said if isinstance(value, str | int | float)]
+    return [text for text in texts if text and text.isprintable()]
 
 
 def tags(card: Card) -> list[str]:

@@ -12,11 +12,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 
-from flask import Response, jsonify
+from flask import Response, jsonify, request
+from flask_limiter import RateLimitExceeded
 from werkzeug.exceptions import HTTPException
 from werkzeug.exceptions import NotFound as NoSuchAddress
 
 from gatekeeper.domain import errors as e
+from gatekeeper.domain import requests as r
 from gatekeeper.domain.access import Reason, Refused
 from gatekeeper.services.downloads import NoSuchFile, NoSuchRevision
 from gatekeeper.web.hub.parse import base
@@ -24,10 +26,11 @@ from gatekeeper.web.identity import context_for
 from gatekeeper.web.wording import step
 
 _OURS = re.compile(
-    r"/api/(?!v1(?:/|$))"
+    r"/api/(?!v1(?:/|$))|/oauth/"
     r"|/(?!d/)(?:datasets/|spaces/)?[^/]+(?:/[^/]+)?/resolve/"
-    r"|/[^/]+/[^/]+/(?:info/|git-(?:upload|receive)-pack$)"
+    r"|/[^/]+/[^/]+/(?:info/|git-(?:upload|receive)-pack$|ask-access$|user-access-report$)"
 )
+LONGEST_LINE = 1000  # of a header: a client refuses longer ones
 # The very words by which a client tells a bad token from a missing repository.
 BAD_TOKEN = "Invalid credentials in Authorization header"  # noqa: S105  no password
 CHALLENGE = 'Bearer realm="Authentication required", charset="UTF-8"'
@@ -50,7 +53,7 @@ def is_ours(path: str) -> bool:
 
 def answer(error: Exception) -> Response:
     """Answer an exception."""
-    reply = _domain_reply(error) or _http_reply(error)
+    reply = _request_reply(error) or _domain_reply(error) or _http_reply(error)
     response = jsonify({"error": reply.message})
     response.status_code = reply.status
     response.headers["X-Error-Message"] = one_line(reply.message)
@@ -65,7 +68,22 @@ def answer(error: Exception) -> Response:
 def one_line(text: str) -> str:
     """Return the text as a header may carry it: one line of printable ASCII."""
     plain = " ".join(text.split()).encode("ascii", "replace").decode()
-    return "".join(c if c.isprintable() else "?" for c in plain)
+    return "".join(c if c.isprintable() else "?" for c in plain)[:LONGEST_LINE]
+
+
+def _request_reply(error: Exception) -> Reply | None:
+    """Answer what is said of requests for access alone; the clients know these sentences."""
+    match error:
+        case r.NoSuchPerson():
+            return Reply(404, "User not found")
+        case r.NoSuchRequest():
+            return Reply(404, "No access request found matching your criteria")
+        case r.HasAccess():
+            return Reply(400, "That user already has access to the repo")
+        case r.NotGated():
+            return Reply(400, str(error), "RepoNotGated")
+        case _:
+            return None
 
 
 def _domain_reply(error: Exception) -> Reply | None:
@@ -78,7 +96,7 @@ def _domain_reply(error: Exception) -> Reply | None:
         case NoSuchRevision():
             return Reply(404, "Invalid rev id", "RevisionNotFound")
         case e.NotFound():
-            return _not_found()
+            return _missing(error)
         case e.BadCredentials():
             return Reply(401, BAD_TOKEN)
         case e.Busy():
@@ -119,6 +137,14 @@ def _not_found() -> Reply:
     return Reply(404, "Repository not found", "RepoNotFound")
 
 
+def _missing(error: e.NotFound) -> Reply:
+    if isinstance(error, e.Moved):
+        return Reply(404, str(error), "RepoNotFound")
+    if request.path.startswith(("/api/lfs/", "/api/xet/")):
+        return Reply(404, str(error))  # a ticket speaks and no person: there is nothing to hide
+    return _not_found()
+
+
 def _is_anonymous() -> bool:
     try:
         return context_for().actor.person_id is None
@@ -131,5 +157,17 @@ def _http_reply(error: Exception) -> Reply:
         return Reply(500, "The server failed; its operator can see why")
     if error.description == NoSuchAddress.description:
         return Reply(404, "There is nothing at this address")
+    if isinstance(error, RateLimitExceeded):
+        return _too_many(error)
     kept = {k: v for k, v in error.get_headers() if k in {"Allow", "Retry-After", "Content-Range"}}
     return Reply(error.code, error.description or error.name, headers=kept)
+
+
+def _too_many(error: RateLimitExceeded) -> Reply:
+    """Answer in both ways in which clients look for how long to wait: seconds until none is left.
+
+    Source: huggingface_hub from 1.6 on, `utils/_http.py` (parse_ratelimit_headers); RFC 9110.
+    """
+    seconds = error.limit.limit.get_expiry() if error.limit is not None else 60
+    wait = {"RateLimit": f'"logins";r=0;t={seconds}', "Retry-After": str(seconds)}
+    return Reply(429, f"Too many tries: wait {seconds} seconds, and try again", headers=wait)

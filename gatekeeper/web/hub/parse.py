@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import re
 from collections.abc import Sequence
 from datetime import datetime
 from urllib.parse import urlencode, urlsplit
@@ -28,6 +29,7 @@ from gatekeeper.services.downloads import FileRef, NoSuchFile, NoSuchRevision
 from gatekeeper.web.wiring import house
 
 PAGE = 100
+_HOST = re.compile(r"[A-Za-z0-9.:\[\]-]{1,255}")
 LONGEST_TEXT = 500
 
 
@@ -61,8 +63,8 @@ def file_ref(namespace: str, name: str, at: str, where: str) -> FileRef:
 
 
 def flag(name: str) -> bool:
-    """Read a boolean of the query: 0.36 sends `True`, later clients `true`."""
-    return request.values.get(name, "").lower() in {"true", "1"}
+    """Read a boolean of the query or form: 0.36 sends `True`, later clients `true`."""
+    return any(found.lower() in {"true", "1"} for found in _given(name))
 
 
 def text(name: str) -> str | None:
@@ -73,8 +75,13 @@ def text(name: str) -> str | None:
 
 def texts(name: str) -> list[str]:
     """Read a repeated text of the query or form, `name` or `name[]`; raises BadRequest."""
-    found = request.values.getlist(name) + request.values.getlist(f"{name}[]")
-    return [_checked(name, value) for value in found]
+    return [_checked(name, value) for value in _given(name) + _given(f"{name}[]")]
+
+
+def _given(name: str) -> list[str]:
+    """Return what the query says, and a form where one was sent: another body is left unread."""
+    is_form = request.mimetype == "application/x-www-form-urlencoded"
+    return request.args.getlist(name) + (request.form.getlist(name) if is_form else [])
 
 
 def _checked(name: str, value: str) -> str:
@@ -86,9 +93,9 @@ def _checked(name: str, value: str) -> str:
 def limit(most: int = PAGE) -> int:
     """Read how many items a page should have, never more than `most`; raises BadRequest."""
     found = request.args.get("limit", str(most))
-    if not found.isascii() or not found.isdigit() or not 0 < len(found) < 10:
+    if not found.isascii() or not found.isdigit() or len(found) > 9 or not int(found):
         raise BadRequest("limit: a whole number above 0")
-    return max(1, min(int(found), most))
+    return min(int(found), most)
 
 
 _ORDERS = {
@@ -111,19 +118,19 @@ def order() -> ModelOrder:
     return _ORDERS[found]
 
 
-def cursor() -> list[str] | None:
+def cursor(name: str = "cursor") -> list[str] | None:
     """Read the place after which a page begins; raises BadRequest for one we did not write."""
-    found = request.args.get("cursor")
+    found = request.args.get(name)
     if found is None:
         return None
     try:
         place = json.loads(base64.b64decode(found.encode("ascii"), altchars=b"-_", validate=True))
     except (ValueError, binascii.Error, RecursionError) as error:
-        raise BadRequest("cursor: take it from the Link of the page before") from error
+        raise BadRequest(f"{name}: take it from the Link of the page before") from error
     if not isinstance(place, list) or not all(
         isinstance(p, str) and p.isprintable() for p in place
     ):
-        raise BadRequest("cursor: take it from the Link of the page before")
+        raise BadRequest(f"{name}: take it from the Link of the page before")
     return place
 
 
@@ -138,6 +145,16 @@ def place(by: ModelOrder) -> tuple[str, ...] | None:
     return tuple(found)
 
 
+def moment_and_id(name: str) -> tuple[datetime, str] | None:
+    """Read the cursor of a list in the order of time; raises BadRequest."""
+    found = cursor(name)
+    if found is None:
+        return None
+    if len(found) != 2 or not _is_moment(found[0]):
+        raise BadRequest(f"{name}: it belongs to another list")
+    return datetime.fromisoformat(found[0]), found[1]
+
+
 def _is_moment(written: str) -> bool:
     try:
         return datetime.fromisoformat(written).tzinfo is not None
@@ -145,19 +162,20 @@ def _is_moment(written: str) -> bool:
         return False
 
 
-def next_link(after: Sequence[str]) -> str:
+def next_link(after: Sequence[str], name: str = "cursor") -> str:
     """Return the Link header to this page's successor, absolute on the host the client used."""
     written = base64.urlsafe_b64encode(json.dumps(list(after)).encode()).decode()
-    query = [(k, v) for k, v in request.args.items(multi=True) if k != "cursor"]
+    query = [(k, v) for k, v in request.args.items(multi=True) if k != name]
     address = url_for(request.endpoint or "", **(request.view_args or {}))
-    return f'<{base()}{address}?{urlencode([*query, ("cursor", written)])}>; rel="next"'
+    return f'<{base()}{address}?{urlencode([*query, (name, written)])}>; rel="next"'
 
 
 def base() -> str:
     """Return the site's address as this client knows it, without a slash at the end.
 
-    The configured one when the client used its host (a proxy may hide https from us), else the
-    request's own: the client sends its token there and nowhere else.
+    The configured one when the client used its host (a proxy may hide https from us) or none that
+    could be one, else the request's own: the client sends its token there and nowhere else.
     """
-    public = house().policy.public_url
-    return public if urlsplit(public).netloc == request.host else request.host_url.rstrip("/")
+    public, host = house().policy.public_url, request.host
+    is_public = urlsplit(public).netloc == host or not _HOST.fullmatch(host)
+    return public if is_public else request.host_url.rstrip("/")

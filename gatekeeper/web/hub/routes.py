@@ -5,23 +5,25 @@ carry no Xet hash. Metadata of a gated model is public; of a hidden one nothing 
 asked first, so that a dead token is told so even where anybody may read.
 Source: hf-wire.md 1, 5 and 6.
 
-Not here: publishing over this protocol (refused below), deciding on requests, datasets and spaces.
+Not here: writing (writing), and what is not here at all (unspoken).
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from flask import Blueprint, Response, jsonify, request
-from werkzeug.exceptions import MethodNotAllowed
-from werkzeug.exceptions import NotFound as NoSuchAddress
 
 from gatekeeper.domain.catalogue import File, Revision
-from gatekeeper.domain.errors import BadCredentials, NotAllowed, NotFound
-from gatekeeper.domain.people import Context, Role
+from gatekeeper.domain.errors import BadCredentials, NotFound
+from gatekeeper.domain.people import Context
 from gatekeeper.services import access, catalogue, contents, downloads, profile
 from gatekeeper.services.contents import Contents, Head
 from gatekeeper.services.downloads import FileRef
+from gatekeeper.services.publishing import commits
 from gatekeeper.web import streaming
 from gatekeeper.web.hub import card as cards
 from gatekeeper.web.hub import parse, rawpath, wire
@@ -40,8 +42,6 @@ MODEL = "/api/models/<segment:namespace>/<segment:name>"
 TREE_PAGE = 1000
 # Filters on what no model here has: they match nothing, and are not passed over in silence.
 UNKNOWN_FILTERS = ("apps", "inference", "inference_provider", "num_parameters")
-UPLOADS = ("/api/models/", "/api/repos/", "/api/validate-yaml")
-NO_UPLOADS = "uploading over this protocol is not supported here: use `gatekeeper publish`"
 
 
 @blueprint.get(RESOLVE)
@@ -63,13 +63,10 @@ def answer(
 
 
 @blueprint.get("/<segment:name>/resolve/<segment:revision>/<rest:path>")
-@blueprint.get("/datasets/<segment:name>/resolve/<segment:revision>/<rest:path>")
 @blueprint.get("/api/models/<segment:name>")
 @blueprint.get("/api/models/<segment:name>/revision/<segment:revision>")
-@blueprint.get("/api/datasets/<rest:path>")
-@blueprint.get("/api/spaces/<rest:path>")
 def no_such_repository(**_: str) -> Response:
-    """Answer for names without an owner, datasets and spaces: there are none here."""
+    """Answer for names without an owner: there are none here."""
     context_for()
     raise NotFound("only models, owner/name, live here")
 
@@ -89,46 +86,76 @@ def model_info(namespace: str, name: str, revision: str = "main") -> Response:
     return jsonify(wire.narrowed(info, expand) if expand else info)
 
 
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """What a list is to show: of models with these tags, and what of each; read once a page."""
+
+    tags: frozenset[str]
+    expand: Sequence[str]
+    files: bool
+    card: bool
+
+
+def _wanted() -> _Wanted:
+    task, expand, full = parse.text("pipeline_tag"), parse.texts("expand"), parse.flag("full")
+    return _Wanted(
+        tags=frozenset([*parse.texts("filter"), *([task] if task else [])]),
+        expand=expand,
+        files=full or "siblings" in expand,
+        card=full or parse.flag("cardData") or bool(expand),
+    )
+
+
 @blueprint.get("/api/models")
 def list_models() -> Response:
-    """List models, a page at a time."""
+    """List models, a page at a time.
+
+    Tags are in the cards: of those asked for, a page shows what is among the next `PAGE` models.
+    """
     ctx = context_for()
-    order = parse.order()
-    gated = parse.flag("gated") if "gated" in request.args else None
+    wanted, order, limit = _wanted(), parse.order(), parse.limit()
     models, after = catalogue.list_models(
         house(),
         ctx,
         author=parse.text("author"),
         search=parse.text("search"),
-        gated=gated,
+        gated=parse.flag("gated") if "gated" in request.args else None,
         order=order,
         after=parse.place(order),
-        limit=parse.limit(),
+        limit=parse.PAGE if wanted.tags else limit,
     )
-    shows_files = parse.flag("full") or "siblings" in parse.texts("expand")
-    heads = contents.heads(house(), models, with_files=shows_files)
-    listed = [info for found in heads if (info := _listed(found)) is not None]
-    response = jsonify(listed)
+    if any(name in request.args for name in UNKNOWN_FILTERS):
+        return jsonify([])
+    heads = contents.heads(house(), models)
+    shown = list(islice(_tagged(heads, wanted.tags), limit))
+    if len(shown) == limit and (last := shown[-1][0]) is not heads[-1]:
+        after = catalogue.place_after(last.judged, order)
+    response = jsonify(_listed(shown, wanted))
     if after is not None:
         response.headers["Link"] = parse.next_link(after)
     return response
 
 
-def _listed(found: Head) -> wire.Json | None:
-    """Describe a model as an item of a list; None when a filter leaves it out."""
-    info = wire.model_info(
-        found.judged.model, found.revision, found.size_bytes, _card(found.readme)
-    )
-    task = parse.text("pipeline_tag")
-    wanted = {*parse.texts("filter"), *([task] if task else [])}
-    if not wanted <= set(info["tags"]) or any(name in request.args for name in UNKNOWN_FILTERS):
-        return None
-    expand = parse.texts("expand")
-    if parse.flag("full") or "siblings" in expand:
-        info["siblings"] = wire.siblings(found.files, blobs=False)
-    if not parse.flag("full") and not parse.flag("cardData") and not expand:
-        del info["cardData"]
-    return wire.narrowed(info, expand) if expand else info
+def _tagged(heads: Sequence[Head], tags: frozenset[str]) -> Iterator[tuple[Head, wire.Json]]:
+    """Describe those of the models that have these tags; a card is read when its turn comes."""
+    for head in heads:
+        model, card = head.judged.model, _card(head.readme)
+        info = wire.model_info(model, head.revision, head.size_bytes, card)
+        if tags <= set(info["tags"]):
+            yield head, info
+
+
+def _listed(shown: Sequence[tuple[Head, wire.Json]], wanted: _Wanted) -> list[wire.Json]:
+    """Add the files of what is shown, and leave out what nobody asked for."""
+    files = contents.files_of(house(), [head for head, _ in shown]) if wanted.files else {}
+    for head, info in shown:
+        if wanted.files:
+            found = files.get(head.revision.id, ()) if head.revision else ()
+            info["siblings"] = wire.siblings(found, blobs=False)
+        if not wanted.card:
+            del info["cardData"]
+    infos = [info for _, info in shown]
+    return [wire.narrowed(info, wanted.expand) for info in infos] if wanted.expand else infos
 
 
 @blueprint.get(f"{MODEL}/tree/<segment:revision>")
@@ -183,12 +210,13 @@ def list_commits(namespace: str, name: str, revision: str) -> Response:
 @blueprint.get(f"{MODEL}/auth-check")
 @blueprint.get(f"{MODEL}/auth-check/<any(read, write):what>")
 def auth_check(namespace: str, name: str, what: str = "read") -> Response:
-    """Say whether the caller may fetch the model's files."""
-    judged = catalogue.find(house(), context_for(), *parse.repository(namespace, name))
+    """Say whether the caller may fetch the model's files, or publish into it."""
+    ctx, pair = context_for(), parse.repository(namespace, name)
+    judged = catalogue.find(house(), ctx, *pair)
     if not judged.verdict.allowed:
         raise access.refusal(judged)
-    if what == "write" and not judged.standing.roles & {Role.OWNER, Role.PUBLISHER}:
-        raise NotAllowed("G-role", "You have read access but not the required permissions")
+    if what == "write":
+        commits.look(house(), ctx, pair)
     return jsonify({})
 
 
@@ -213,35 +241,13 @@ def agent_harnesses() -> Response:
     return jsonify({"standardEnvVars": [], "harnesses": {}})
 
 
-_ANY = ("GET", "POST", "PUT", "PATCH", "DELETE")
-
-
-@blueprint.route("/api/<segment:path>", methods=_ANY)
-@blueprint.route("/api/models/<rest:path>", methods=_ANY)
-@blueprint.route("/api/repos/<rest:path>", methods=_ANY)
-@blueprint.route("/api/validate-yaml", methods=_ANY)
-@blueprint.route("/<segment:namespace>/<segment:name>/info/<rest:path>", methods=_ANY)
-@blueprint.route("/<segment:namespace>/<segment:name>/git-upload-pack", methods=_ANY)
-@blueprint.route("/<segment:namespace>/<segment:name>/git-receive-pack", methods=_ANY)
-def not_spoken(path: str = "", **_: str) -> Response:
-    """Refuse what this server does not speak, and say what to use instead."""
-    if "user-access-request" in path:
-        raise NoSuchAddress(f"requests for access are decided at {parse.base()}/review")
-    if not request.path.startswith("/api/"):
-        raise NoSuchAddress("git is not spoken here: use `hf download` or `gatekeeper publish`")
-    is_write = request.method not in {"GET", "HEAD"}
-    if is_write and request.path.startswith(UPLOADS):
-        raise MethodNotAllowed(["GET", "HEAD"], NO_UPLOADS)
-    raise NoSuchAddress("this server does not speak this part of the protocol")
-
-
 def _contents(namespace: str, name: str, revision: str) -> Contents:
     ctx = context_for()
     return contents.show(house(), ctx, *parse.repository(namespace, name), parse.revision(revision))
 
 
 def _card(readme: File | None) -> cards.Card:
-    return cards.read(contents.front_matter(house(), readme))
+    return cards.of(contents.front_matter(house(), readme))
 
 
 def _tree(found: Contents) -> Tree:

@@ -161,7 +161,7 @@ def _agreed(house: House, ctx: Context, view: ModelView) -> Sequence[tuple[str, 
     grant = view.judged.verdict.grant
     said: list[tuple[str, Any]] = []
     if grant is not None:
-        purpose = holdings.show(house, ctx, grant.id).purpose
+        purpose = holdings.show(house, ctx, grant.id).purpose or "Without a stated purpose"
         said.append(("Purpose", shorten(purpose, 240, placeholder=" …")))
         said.append(("Until", day(standing.last_day(grant))))
     newest = {a.agreement_id: (a, text) for a, text in reversed(agreements.mine(house, ctx))}

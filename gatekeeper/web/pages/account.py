@@ -45,7 +45,7 @@ _LABELS = {
     "days": "Days",
     "scope": "May",
 }
-_SCOPES = {
+SCOPES = {
     Scope.READ: ("Read and download", "What you may do yourself: read, apply, accept, download."),
     Scope.WRITE: ("Publish", "Reading, and publishing where you have the role."),
     Scope.REVIEW: ("Review", "Reading, and staff acts where you have the role."),
@@ -147,7 +147,7 @@ def create_token() -> ResponseReturnValue:
         "account/token.html",
         token=token,
         text=text,
-        may=_SCOPES[scope][0],
+        may=SCOPES[scope][0],
         url=house().policy.public_url,
     )
 
@@ -198,8 +198,8 @@ def _show(
         sessions=_sessions(),
         tokens=[token for token in held if token.is_live(ctx.now)],
         ended_tokens=[token for token in held if not token.is_live(ctx.now)],
-        scope_words={scope: words for scope, (words, _) in _SCOPES.items()},
-        scopes=[(scope, *_SCOPES[scope]) for scope in _useful_scopes(mine)],
+        scope_words={scope: words for scope, (words, _) in SCOPES.items()},
+        scopes=[(scope, *SCOPES[scope]) for scope in useful_scopes(mine)],
         typed=typed or NewToken(),
         longest_days=house().policy.token_longest_days,
         password_wrong=password_wrong or Wrongs(),
@@ -215,7 +215,7 @@ def _me() -> Viewer:
     return me
 
 
-def _useful_scopes(mine: profile.Profile) -> list[Scope]:
+def useful_scopes(mine: profile.Profile) -> list[Scope]:
     """Return the scopes that open something to this person; the service checks nothing less."""
     roles = {role for held in mine.roles.values() for role in held}
     site = mine.person.site_roles

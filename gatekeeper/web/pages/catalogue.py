@@ -47,6 +47,7 @@ def model(owner: str, name: str) -> ResponseReturnValue:
 
 
 @blueprint.get("/<owner>/<name>/tree/<segment:revision>")
+@blueprint.get("/<owner>/<name>/tree/<segment:revision>/")
 @blueprint.get("/<owner>/<name>/tree/<segment:revision>/<rest:path>")
 def tree(owner: str, name: str, revision: str, path: str = "") -> ResponseReturnValue:
     """Show a directory; a file's own address is its blob."""

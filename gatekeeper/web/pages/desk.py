@@ -274,7 +274,7 @@ def bar(dossier: Dossier, me: Person, now: datetime) -> Bar:
     case = dossier.application
     latest = (now + timedelta(days=granting.longest_days(dossier.models))).date()
     is_second = case.state is _S.SECOND_APPROVAL
-    may = dossier.commands & {_C.CLAIM, _C.APPROVE, _C.ASK, _C.RETURN, _C.REJECT}
+    may = dossier.commands & {_C.CLAIM, _C.APPROVE, _C.ASK, _C.RETURN, _C.REJECT, _C.REOPEN}
     if case.assignee_id == me.id:
         may -= {_C.CLAIM}
     if is_second and case.first_approver_id == me.id:

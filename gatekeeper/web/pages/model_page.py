@@ -6,9 +6,9 @@ Not here: the files as a tree (tree_page), fetching them (access).
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, assert_never
 
 from markupsafe import Markup
 
@@ -17,6 +17,8 @@ from gatekeeper.domain.catalogue import Availability, File, Model, Visibility, i
 from gatekeeper.services import contents
 from gatekeeper.services.catalogue import ModelView
 from gatekeeper.services.ports import House
+from gatekeeper.services.publishing import models
+from gatekeeper.services.publishing.models import Lack
 from gatekeeper.web.pages import snippets, standing
 from gatekeeper.web.pages.filters import day, size
 from gatekeeper.web.pages.markdown import markdown
@@ -41,15 +43,19 @@ def values(house: House, view: ModelView, revision: str) -> dict[str, Any]:
     model, judged = view.model, view.judged
     readme = contents.readme_of(view.files)
     card, is_cut = _card(contents.card(house, readme), {model.title, model.name})
-    step = standing.next_step(judged)
+    is_empty = judged.verdict.allowed and view.revision is None
+    step = None if is_empty else standing.next_step(judged)
     is_stranger = judged.verdict.reason is Reason.NO_ACCOUNT
     return {
         "model": model,
         "release": view.release,
         "pill": _pill(model),
         "warning": _warning(view),
+        "missing": [
+            _missing(view, lack) for lack in models.lacks(house, judged, view.release, view.files)
+        ],
         "tagline": tagline(view),
-        "facts": _facts(view),
+        "facts": _facts(view, contents.front_matter(house, readme)),
         "access": standing.pill(judged),
         "clauses": standing.clauses(judged, view.agreements),
         "primary": step,
@@ -158,7 +164,22 @@ def _warning(view: ModelView) -> Note | None:
     return None
 
 
-def _facts(view: ModelView) -> list[tuple[str, str]]:
+def _missing(view: ModelView, lack: Lack) -> Action:
+    """Return what a publisher still has to do, and where."""
+    model, own = view.model, f"/own/{view.release.full_name}"
+    match lack:
+        case Lack.FILES:
+            return Action(f"{own}/{model.name}/files", "Upload its files")
+        case Lack.CARD:
+            return Action(f"{own}/{model.name}/files", "Add its card, README.md")
+        case Lack.RELEASE_PAGE:
+            return Action(f"{own}#publish", "Write the summary, risk analysis and detection guide")
+        case Lack.TIER:
+            return Action(f"{own}#models", "Choose who gets in")
+    assert_never(lack)
+
+
+def _facts(view: ModelView, card: Mapping[str, Any]) -> list[tuple[str, str]]:
     model, tier = view.model, view.model.tier
     terms = Markup(", ").join(
         Markup('<a href="/agreements/{}">{}</a>').format(a.id, a.title) for a in view.agreements
@@ -167,6 +188,7 @@ def _facts(view: ModelView) -> list[tuple[str, str]]:
     facts = [
         ("Identifier", Markup('<span class="mono">{}</span>').format(model.full_name)),
         ("Files", count(view.files) if view.files else "Not published yet"),
+        ("Licence", _licence(card)),
         ("Terms", terms),
         ("Decided by", ["", "One approver", "Two approvers"][tier.approvals]),
         ("Decision", days),
@@ -174,6 +196,16 @@ def _facts(view: ModelView) -> list[tuple[str, str]]:
         ("Changed", day(model.changed_at)),
     ]
     return [(name, value) for name, value in facts if value]
+
+
+def _licence(card: Mapping[str, Any]) -> str:
+    """Return the licence that the card names, with a link to its text where it names one."""
+    name, link = card.get("license_name") or card.get("license"), card.get("license_link")
+    if not isinstance(name, str) or not name.isprintable():
+        return ""
+    if isinstance(link, str) and link.isprintable() and link.startswith(("https://", "http://")):
+        return Markup('<a href="{}" rel="nofollow noopener">{}</a>').format(link, name[:80])
+    return name[:80]
 
 
 def _parts(view: ModelView) -> list[tuple[str, str]]:

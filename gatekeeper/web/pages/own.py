@@ -1,4 +1,4 @@
-"""Owners and publishers: how the models of a release stand, and the form each asks.
+"""Owners and publishers: how a release's models stand, their tiers, the form and card of each.
 
 Everybody else is answered as for a release that does not exist. Not here: the form while it is
 being changed (form_editor), publishing (the command line), deciding applications (review).
@@ -12,12 +12,14 @@ from dataclasses import replace
 from flask import Blueprint, request
 from flask.typing import ResponseReturnValue
 
-from gatekeeper.domain.errors import Conflict, Invalid, NotFound
+from gatekeeper.domain.catalogue import has_way_in
+from gatekeeper.domain.errors import Conflict, Invalid, NotFound, invalid
 from gatekeeper.domain.forms import MAX_FIELDS
-from gatekeeper.services.publishing import models
+from gatekeeper.domain.tiers import Tier
+from gatekeeper.services.publishing import cards, models, repositories, tiers
 from gatekeeper.services.publishing.models import Managed, ManagedModel
 from gatekeeper.web.identity import session_context
-from gatekeeper.web.pages import form_editor
+from gatekeeper.web.pages import card_page, form_editor
 from gatekeeper.web.pages.catalogue import named
 from gatekeeper.web.pages.form_editor import Sheet
 from gatekeeper.web.pages.frame import notify, page, see, signed_in
@@ -31,12 +33,63 @@ blueprint = Blueprint("own", __name__)
 @signed_in
 def show(owner: str, release: str) -> ResponseReturnValue:
     """Show how the models of a release stand, and the commands that publish into it."""
+    return _index(models.manage(house(), session_context(), *named(owner, release)))
+
+
+@blueprint.post("/own/<owner>/<release>/<model>/tier")
+@signed_in
+def choose_tier(owner: str, release: str, model: str) -> ResponseReturnValue:
+    """Choose the tier of a model whose tier nobody chose."""
+    managed, found = _find(owner, release, model)
+    pair = (found.model.namespace, found.model.name)
+    try:
+        chosen = _tier(request.form.get("tier", ""))
+        settled = tiers.settle(house(), session_context(), pair, chosen, None)
+    except Invalid as error:
+        wrong = wrongs(error, {"tier": "Who gets in"}, found.model.name)
+        return _index(managed, wrong), 422
+    notify("ok", f"{settled.title} is {settled.tier.code} {settled.tier.word}.")
+    return see(f"/own/{managed.release.full_name}")
+
+
+@blueprint.post("/own/<owner>/<release>/new-models")
+@signed_in
+def choose_new_model_tier(owner: str, release: str) -> ResponseReturnValue:
+    """Give a tier to the models that clients make in the namespace."""
     managed = models.manage(house(), session_context(), *named(owner, release))
+    code = request.form.get("tier", "")
+    try:
+        chosen = _tier(code) if code else None
+        repositories.choose_new_model_tier(house(), session_context(), owner, chosen)
+    except Invalid as error:
+        return _index(managed, wrongs(error, {"tier": "New models"}, "new")), 422
+    word = f"{chosen.code} {chosen.word}" if chosen is not None else "withheld until you decide"
+    notify("ok", f"New models of {owner} are {word}.")
+    return see(f"/own/{managed.release.full_name}")
+
+
+def _tier(code: str) -> Tier:
+    found = house().tiers.by_code.get(code)
+    if found is None:
+        raise invalid("tier", "choose one of them")
+    return found
+
+
+def _index(managed: Managed, wrong: Wrongs | None = None) -> str:
+    every = list(house().tiers)
     return page(
         "own/index.html",
         release=managed.release,
         models=managed.models,
         publish=_publish(managed),
+        tiers=[(tier.code, f"{tier.code} {tier.word}") for tier in every],
+        new_model_tier=managed.new_model_tier,
+        new_model_tiers=[
+            (tier.code, f"{tier.code} {tier.word}")
+            for tier in every
+            if has_way_in(tier, agreements=False, form=False)
+        ],
+        wrong=wrong or Wrongs(),
     )
 
 
@@ -72,6 +125,32 @@ def change_form(owner: str, release: str, model: str) -> ResponseReturnValue:
         return see(f"/own/{managed.release.full_name}")
     notify("ok", "The form is saved.", "Whoever applies from now on sees it.")
     return see(_form_path(managed, found))
+
+
+@blueprint.get("/own/<owner>/<release>/<model>/card")
+@signed_in
+def show_card(owner: str, release: str, model: str) -> ResponseReturnValue:
+    """Show what importing the card of `?revision=` would change."""
+    managed, found = _find(owner, release, model)
+    revision = request.args.get("revision", "").strip() or "main"
+    return card_page.show(managed, found, revision)
+
+
+@blueprint.post("/own/<owner>/<release>/<model>/card")
+@signed_in
+def import_card(owner: str, release: str, model: str) -> ResponseReturnValue:
+    """Import the card of the revision that was shown."""
+    managed, found = _find(owner, release, model)
+    pair, revision = (found.model.namespace, found.model.name), request.form.get("revision", "")
+    try:
+        done = cards.import_card(house(), session_context(), pair, revision)
+    except Invalid:
+        return card_page.show(managed, found, revision), 422
+    if done.is_change:
+        notify("ok", f"{found.model.title} has the gate of its card.", " ".join(done.notes))
+    else:
+        notify("info", "Nothing to change.", f"{found.model.title} has the gate of its card.")
+    return see(f"/own/{managed.release.full_name}")
 
 
 def _find(owner: str, release: str, model: str) -> tuple[Managed, ManagedModel]:
@@ -129,8 +208,9 @@ def _publish(managed: Managed) -> str:
         f"gatekeeper release create {release.full_name} \\",
         f"  --title {shlex.quote(release.title)} --from ./FOLDER",
     ]
-    if managed.models:
-        model = managed.models[-1].model
+    decided = [row.model for row in managed.models if row.model.is_decided]
+    if decided:
+        model = decided[-1]
         lines[:0] = [
             "# New files of a model; its terms stay as they are",
             f"gatekeeper publish ./FOLDER {model.full_name} {into} \\",

@@ -51,6 +51,7 @@ _SAID = {
     VerdictKind.REJECT: "Declined. The applicant gets the reason and the text.",
     VerdictKind.ASK: "The question is with the applicant.",
     VerdictKind.RETURN: "Returned to the first approver.",
+    VerdictKind.REOPEN: "The case is in review again; what it gave has ended.",
 }
 # A refusal that is about the applicant, not about who decides.
 _LEAD_LACKS = {

@@ -14,6 +14,7 @@ from gatekeeper.web.pages import (
     audit,
     catalogue,
     dev,
+    device,
     frame,
     own,
     reference,
@@ -31,6 +32,7 @@ BLUEPRINTS = (
     review.blueprint,
     audit.blueprint,
     reference.blueprint,
+    device.blueprint,
     admin.blueprint,
     dev.blueprint,
 )
@@ -46,6 +48,8 @@ def install(app: Flask, sign_in_limit: str, registration_limit: str) -> None:
     for endpoint, limit in (
         ("account.sign_in", sign_in_limit),
         ("account.change_password", sign_in_limit),
+        ("device.answer", sign_in_limit),
+        ("hub_device.begin", sign_in_limit),
         ("account.register", registration_limit),
         ("account.ask_reset", registration_limit),
         ("account.verify_again", registration_limit),

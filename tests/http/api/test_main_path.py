@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from gatekeeper.domain.catalogue import AgreementId
+from gatekeeper.services import audit
 from tests import builders
 from tests.builders import COMMUNITY, FORM, RESEARCH, WEIGHTS, World
 from tests.cast import Member
@@ -193,6 +194,55 @@ def test_a_refusal_says_why_and_leaves_a_way_back(
     third = draft(lead, cast.applicant, name)
     refused = lead.post(f"applications/{third['id']}/submit", {"version": third["version"]})
     assert (refused.status_code, refused.get_json()["code"]) == (403, "rejected")
+
+
+def test_a_decision_is_taken_back_and_everything_it_gave_with_it(
+    world: World, as_: As, acceptance: Acceptance
+) -> None:
+    cast, name = world.cast, world.models["T4"].full_name
+    lead, first, second = as_(cast.applicant), as_(cast.approver), as_(cast.approver2)
+    case = submitted(lead, cast.applicant, acceptance, name)
+    path = f"applications/{case['id']}/decisions"
+    for approver in (first, second):
+        case = ok(approver.post(path, {"verdict": "approve", "version": case["version"]}))
+    ok(lead.post("links", {"model": name, "path": WEIGHTS}), 201)
+
+    reopen = {"verdict": "reopen", "version": case["version"], "note": "Too soon"}
+    assert first.post(path, reopen | {"note": " "}).status_code == 422
+    assert first.post(path, reopen | {"version": 1}).status_code == 409
+    for key in ("handler", "compliance", "owner", "applicant"):
+        assert as_(cast[key]).post(path, reopen).status_code in {403, 404}, key
+    case = ok(first.post(path, reopen))
+    assert case["state"] == "in_review"
+    assert "reopen" not in case["commands"]
+    refused = lead.post("links", {"model": name, "path": WEIGHTS}).get_json()
+    assert refused["code"] == "pending"
+    assert ok(lead.get("grants"))["items"][0]["state"] == "revoked"
+    assert "Too soon" in [m["text"] for m in ok(lead.get(f"applications/{case['id']}"))["messages"]]
+
+    # Who approved before is one of two people again, and no more.
+    case = ok(second.post(path, {"verdict": "approve", "version": case["version"]}))
+    assert case["state"] == "second_approval"
+    again = second.post(path, {"verdict": "approve", "version": case["version"]})
+    assert again.status_code == 403
+    case = ok(first.post(path, {"verdict": "approve", "version": case["version"]}))
+    ok(lead.post("links", {"model": name, "path": WEIGHTS}), 201)
+    assert audit.compare(world.house) == []
+
+
+def test_what_a_later_application_replaced_is_not_reopened(
+    world: World, as_: As, acceptance: Acceptance
+) -> None:
+    cast, name = world.cast, world.models["T3"].full_name
+    lead, approver = as_(cast.applicant), as_(cast.approver)
+    old = submitted(lead, cast.applicant, acceptance, name)
+    no = {"verdict": "reject", "reason": "duplicate", "note": "No", "version": old["version"]}
+    old = ok(approver.post(f"applications/{old['id']}/decisions", no))
+    new = submitted(lead, cast.applicant, acceptance, name)
+    reopen = {"verdict": "reopen", "version": old["version"], "note": "Look again"}
+    refused = approver.post(f"applications/{old['id']}/decisions", reopen)
+    assert (refused.status_code, refused.get_json()["code"]) == (409, "conflict")
+    assert new["id"] in refused.get_json()["detail"]
 
 
 def test_an_application_is_withdrawn_and_a_draft_discarded(

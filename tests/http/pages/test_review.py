@@ -11,6 +11,7 @@ import pytest
 from werkzeug.test import TestResponse
 
 from gatekeeper.domain.applications import Application, ApplicationState
+from gatekeeper.domain.grants import GrantState
 from gatekeeper.domain.ledger import EntryFilter
 from gatekeeper.services import members, people, registration
 from gatekeeper.services.applications import decisions
@@ -173,6 +174,23 @@ def test_the_second_approver_may_return_a_case(
     assert send(second, double, verdict="return", note="").status_code == 422
     assert send(second, double, verdict="return", note="Look again.").status_code == 303
     assert state_of(world, double) is ApplicationState.IN_REVIEW
+
+
+def test_a_decided_case_is_reopened_from_its_page_and_gives_nothing_any_more(
+    browser: Open, world: World, cast: Cast, case: Application
+) -> None:
+    staff = browser(cast.approver)
+    assert 'value="reopen"' not in staff.text(f"/review/{case.id}")
+    assert send(staff, case, verdict="approve").status_code == 303
+    assert 'value="reopen"' in staff.text(f"/review/{case.id}")
+    assert 'value="reopen"' not in browser(cast.handler).text(f"/review/{case.id}")
+    assert send(staff, case, verdict="reopen", note="").status_code == 422
+    assert send(staff, case, verdict="reopen", note="Look again.").status_code == 303
+    assert state_of(world, case) is ApplicationState.IN_REVIEW
+    assert "Look again." in browser(cast.pending).text(f"/applications/{case.id}")
+    with world.house.db.reading() as read:
+        (grant,) = read.grants.of_application(case.id)
+    assert grant.stored_state is GrantState.REVOKED
 
 
 def test_a_question_goes_to_the_applicant_and_the_case_waits(

@@ -10,8 +10,10 @@ from gatekeeper.domain.agreements import TermsState
 from gatekeeper.services.access import Judged, refusal
 from gatekeeper.services.catalogue import ModelView, ReleaseView
 from gatekeeper.services.contents import Contents
+from gatekeeper.services.publishing.cards import Import
 from gatekeeper.web import wording
 from gatekeeper.web.api.wire import answers as a
+from gatekeeper.web.api.wire import cards
 from gatekeeper.web.api.wire.problems import NextStep
 
 
@@ -105,6 +107,34 @@ def release(view: ReleaseView) -> a.Release:
     return a.Release(**dict(release_row(view)), content=view.content)
 
 
+def card_import(done: Import, *, dry_run: bool) -> cards.Import:
+    """Show what the import of a card changed, or would."""
+    asked = done.terms
+    agreement_ = (
+        cards.ImportedTerms(
+            id=asked.id,
+            version=asked.version,
+            title=asked.title,
+            intro=asked.intro,
+            clauses=_clauses(asked.clauses),
+            is_new=asked.is_new,
+        )
+        if asked is not None
+        else None
+    )
+    return cards.Import(
+        model=done.model.full_name,
+        revision=done.revision_id,
+        dry_run=dry_run,
+        changed=done.is_change and not dry_run,
+        tier_before=done.model.tier.code,
+        tier=done.tier.code,
+        agreement=agreement_,
+        form=form(done.form, done.form_sha256) if done.form is not None else None,
+        notes=tuple(done.notes),
+    )
+
+
 def agreement(found: terms.Agreement) -> a.Agreement:
     """Show the version in force."""
     return a.Agreement(
@@ -115,8 +145,12 @@ def agreement(found: terms.Agreement) -> a.Agreement:
         sha256=found.sha256,
         change=found.change,
         published_at=found.published_at,
-        clauses=tuple(a.TermsClause(id=c.id, title=c.title, text=c.text) for c in found.clauses),
+        clauses=_clauses(found.clauses),
     )
+
+
+def _clauses(found: Iterable[terms.TermsClause]) -> tuple[a.TermsClause, ...]:
+    return tuple(a.TermsClause(id=c.id, title=c.title, text=c.text) for c in found)
 
 
 def acceptance(made: terms.Acceptance) -> a.Acceptance:

@@ -209,6 +209,13 @@ class Files(Answer):
     next: None = None
 
 
+class Namespace(Answer):
+    """What models' names begin with; `new_model_tier` is null where each is decided about."""
+
+    name: str
+    new_model_tier: str | None
+
+
 class ReleaseRow(Answer):
     """A release in a list, with the models the caller may see."""
 

@@ -166,7 +166,9 @@ class NewDecision(Body):
 
     model_config = _like({"verdict": "approve", "version": 3, "note": "Welcome."})
 
-    verdict: VerdictKind = _says("`return` exists from `second_approval` alone.")
+    verdict: VerdictKind = _says(
+        "`return` exists from `second_approval` alone, `reopen` once it is decided."
+    )
     version: Version = _says(_SEEN)
     reason: RejectReason | None = _says("Why, with `reject`.", None)
     note: Prose = _says("What the applicant reads; with `return`, staff.", "")
@@ -226,6 +228,22 @@ class Questions(Body):
     title: Annotated[Line, StringConstraints(min_length=1, max_length=MAX_TITLE_CHARS)]
     intro: Annotated[Prose, StringConstraints(max_length=MAX_INTRO_CHARS)] = ""
     fields: Annotated[tuple[Question, ...], Field(min_length=1, max_length=MAX_FIELDS)]
+
+
+class ChosenTier(Body):
+    """The tier of a model."""
+
+    model_config = _like({"tier": "T3"})
+
+    tier: Name = _says("The code of a tier, `T0` to `T5`.")
+
+
+class NewModelTier(Body):
+    """The tier of models that clients make in a namespace."""
+
+    model_config = _like({"tier": "T3"})
+
+    tier: Name | None = _says("The code of a tier; null to decide about each model.")
 
 
 class ChangedForm(Body):

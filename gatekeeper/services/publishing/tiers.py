@@ -1,0 +1,83 @@
+"""A model's tier: chosen once, tightened by its publishers, loosened by a stage decision alone.
+
+A model that a client made has the strictest tier and nobody chose it: its first choice may be any.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from gatekeeper.db.unit_of_work import Act
+from gatekeeper.domain.catalogue import Model, Visibility, has_way_in
+from gatekeeper.domain.errors import NotAllowed, NotFound, invalid
+from gatekeeper.domain.facts import catalogue as f
+from gatekeeper.domain.people import Context
+from gatekeeper.domain.sealed import content
+from gatekeeper.domain.tiers import Tier
+from gatekeeper.services.ports import House
+from gatekeeper.services.publishing.releases import writable
+
+# What the Hub's three kinds of gate are here.
+OF_GATE: Mapping[bool | str, str] = {False: "T0", "auto": "T2", "manual": "T3"}
+
+
+def is_looser(model: Model, tier: Tier) -> bool:
+    """Say whether only a stage decision could move the model to this tier."""
+    return model.is_decided and tier.rank < model.tier.rank
+
+
+def record(act: Act, model: Model, tier: Tier) -> None:
+    """Record that a tier was chosen, or a stricter one; the caller has asked `is_looser`."""
+    if not model.is_decided:
+        act.record(f.TierChosen(model.id, tier.code))
+    elif tier.rank > model.tier.rank:
+        act.record(f.ModelTightened(model.id, tier.code))
+
+
+def settle(
+    house: House,
+    ctx: Context,
+    name: tuple[str, str],
+    tier: Tier | None,
+    visibility: Visibility | None,
+) -> Model:
+    """Give a model a tier, or show it to others; None leaves it as it is.
+
+    Raises: Invalid when nobody could get in, NotAllowed for a looser tier, NotFound, Refused.
+    """
+    with house.db.acting(ctx) as act:
+        act.lock(f"model:{name[0]}/{name[1]}")
+        model = writable(act, ctx, name)
+        if tier is not None:
+            _check(model, tier)
+            record(act, model, tier)
+        if visibility not in {None, model.visibility}:
+            _show(act, model, visibility or model.visibility)
+        found = act.catalogue.model(*name)
+    if found is None:
+        raise NotFound("no such model")
+    return found
+
+
+def _check(model: Model, tier: Tier) -> None:
+    if is_looser(model, tier):
+        detail = f"{model.full_name} is {model.tier.code}; loosening a tier is a stage decision"
+        raise NotAllowed("G-stage", detail)
+    form = model.form_sha256 is not None
+    if not has_way_in(tier, agreements=bool(model.agreements), form=form):
+        detail = f"{tier.code} is granted without a reviewer: give the model an agreement or a form"
+        raise invalid("tier", f"{detail} first")
+
+
+def _show(act: Act, model: Model, visibility: Visibility) -> None:
+    form = content(act.catalogue.content(model.form_sha256)) if model.form_sha256 else None
+    act.record(
+        f.ModelTermsChanged(
+            model_id=model.id,
+            title=model.title,
+            visibility=visibility,
+            agreements=model.agreements,
+            form=form,
+            open_files=tuple(sorted(model.open_files)),
+        )
+    )
