@@ -9,6 +9,7 @@ from bench.ground import Ground
 from bench.measures import (
     group_commit,
     growth,
+    listing,
     publish,
     redirect,
     resolve,
@@ -34,4 +35,5 @@ MEASURES: Mapping[str, Measure] = {
     "publish": publish.measure,
     "s3-upload": s3_upload.measure,
     "growth": growth.measure,
+    "listing": listing.measure,
 }

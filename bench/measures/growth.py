@@ -21,11 +21,9 @@ from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from statistics import median
-from typing import Any
 
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import event
 
 from bench.figures import Bound, Figure, by_yield, in_rounds
 from bench.ground import Ground
@@ -36,6 +34,7 @@ from gatekeeper.services import sessions
 from gatekeeper.services.ports import House
 from gatekeeper.settings import load
 from tests.cast import NAMESPACE, Member, context
+from tests.statements import counted
 
 SIZES, ENTRIES = (100, 10_000, 100_000), 1_000_000
 FULL_SIZES, FULL_ENTRIES = (100, 10_000, 1_000_000), 10_000_000
@@ -93,12 +92,12 @@ class Site:
         turns = iter(range(TIMES + 3))
 
         def once() -> float:
-            _change(self.house, crowd.forget)
+            change(self.house, crowd.forget)
             return _ask(client, method, path.format(turn=next(turns)), headers)
 
         once(), once()
-        _change(self.house, crowd.forget)
-        with self._counted() as seen:
+        change(self.house, crowd.forget)
+        with counted(self.house) as seen:
             _ask(client, method, path.format(turn=next(turns)), headers)
         return Cost(1000 * median(once() for _ in range(TIMES)), len(seen))
 
@@ -108,17 +107,6 @@ class Site:
         payload = json.dumps({"_user_id": person})
         sessions.begin(self.house, context(), session_id, person, payload, "bench")
         return session_id
-
-    @contextmanager
-    def _counted(self) -> Iterator[list[str]]:
-        seen: list[str] = []
-
-        def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
-            seen.append(statement)
-
-        event.listen(self.house.db.engine, "before_cursor_execute", note)
-        yield seen
-        event.remove(self.house.db.engine, "before_cursor_execute", note)
 
 
 def measure(ground: Ground) -> Sequence[Figure]:
@@ -152,10 +140,10 @@ def _grown(ground: Ground, sizes: Sequence[int], entries: int) -> Iterator[Mappi
     copy_database(hall.data, places[largest])
     with opened(places[largest]) as house:
         for before, size in pairwise((0, *sizes)):
-            _change(house, crowd.fill, before, size)
+            change(house, crowd.fill, before, size)
             if size != largest:
                 copy_database(places[largest], places[size])
-        _change(house, crowd.fill_ledger, largest, entries)
+        change(house, crowd.fill_ledger, largest, entries)
     with ExitStack() as stack:
         yield {
             size: _site(hall, stack.enter_context(opened(data)), data)
@@ -177,9 +165,10 @@ def _people(hall: Hall) -> Mapping[str, Member]:
     }
 
 
-def _change(house: House, change: Callable[..., None], *arguments: int) -> None:
+def change(house: House, by: Callable[..., None], *arguments: int) -> None:
+    """Change a house's database without a fact."""
     with house.db.engine.execution_options(immediate=True).begin() as connection:
-        change(connection, *arguments)
+        by(connection, *arguments)
 
 
 def _ask(client: FlaskClient, method: str, path: str, headers: Mapping[str, str]) -> float:

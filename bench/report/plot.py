@@ -11,7 +11,7 @@ from html import escape
 from pathlib import Path
 
 from bench.report.results import Row
-from bench.report.table import verdict
+from bench.report.table import apart, verdict
 
 WIDTH, ROW, TOP, LABEL = 900, 26, 40, 300
 SCALE_END = 2.0  # in aims; what is better yet ends with an arrow
@@ -31,8 +31,8 @@ text { font: 13px system-ui, sans-serif; fill: #1f2328 }
 
 
 def draw(file: Path, rows: Sequence[Row]) -> None:
-    """Write the picture of every figure that has a floor, growth apart."""
-    shown = [r for r in rows if r["bound"] != "none" and not r["name"].startswith("growth")]
+    """Write the picture of every figure that has a floor, those apart left out."""
+    shown = [r for r in rows if r["bound"] != "none" and not apart(r)]
     height = TOP + ROW * len(shown) + 30
     body = "".join(_bar(row, TOP + ROW * i) for i, row in enumerate(shown))
     file.write_text(

@@ -9,6 +9,11 @@ from statistics import median
 from bench.report.results import Row
 
 BEGIN, END = "<!-- bench:begin -->", "<!-- bench:end -->"
+# Figures whose names begin with the word have a table of their own.
+_APART = {
+    "growth": "Growth, from a hundred of everything to the largest size measured:",
+    "listing": "The Hub's list of 10,000 models, a hundred a page, every card read anew:",
+}
 _HEAD = (
     "| what | beside | ratio (spread) | floor | aim | ours | anchor | unit |\n"
     "|---|---|---|---|---|---|---|---|\n"
@@ -32,6 +37,11 @@ def verdict(row: Row) -> str:
     return "floor" if _holds(row, row["floor"]) else "below"
 
 
+def apart(row: Row) -> str:
+    """Return under which word a figure has a table of its own, '' for most."""
+    return next((word for word in _APART if str(row["name"]).startswith(word)), "")
+
+
 def line(row: Row) -> str:
     """Write one row of the table."""
     mark = {"aim": "**", "floor": "", "below": "**✗ ", "": ""}[verdict(row)]
@@ -47,29 +57,27 @@ def line(row: Row) -> str:
 
 
 def _tables(rows: Sequence[Row], picture: str) -> str:
-    bound = [row for row in rows if row["bound"] != "none" and not _is_growth(row)]
-    growth = [row for row in rows if _is_growth(row)]
+    bound = [row for row in rows if row["bound"] != "none" and not apart(row)]
     others = [row for row in rows if row["bound"] == "none"]
     machines = sorted({f"{row['machine']}; {row['measured_at'][:10]}" for row in rows})
     parts = [
         f"\nMeasured on {' · '.join(machines)}.\n\n",
         f"![Each ratio beside its floor and its aim]({picture})\n\n",
         f"{_HEAD}{''.join(map(line, bound))}\n",
-        "Growth, from a hundred of everything to the largest size measured:\n\n" if growth else "",
-        f"{_HEAD}{''.join(map(line, growth))}\n" if growth else "",
+        *(
+            f"{title}\n\n{_HEAD}{''.join(map(line, found))}\n"
+            for word, title in _APART.items()
+            if (found := [row for row in rows if apart(row) == word])
+        ),
         "Without a floor, for comparison:\n\n" if others else "",
         f"{_HEAD}{''.join(map(line, others))}\n" if others else "",
         *(
             f"- {row['name']}: {_aside(row)}\n"
             for row in rows
-            if not _is_growth(row) and _aside(row)
+            if apart(row) != "growth" and _aside(row)
         ),
     ]
     return "".join(parts) + "\n"
-
-
-def _is_growth(row: Row) -> bool:
-    return str(row["name"]).startswith("growth")
 
 
 def _aside(row: Row) -> str:

@@ -6,13 +6,15 @@ copied grants do not hold and copied entries repeat an event. It is for a benchm
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 
-from sqlalchemy import Connection, Table, text
+from sqlalchemy import Connection, Table, insert, text
 
 from gatekeeper.db import tables as t
 from gatekeeper.db.engine import writes
+from gatekeeper.domain.catalogue import File
 
 OPEN_CASES = 100  # what waits for a desk, however much was decided before
 MODELS_A_NAMESPACE = 100  # each is the one model of its release
@@ -42,6 +44,7 @@ _COPIES: tuple[tuple[Table, Mapping[str, str]], ...] = (
     (t.grant_models, {"grant_id": _GRANT}),  # and holds it
 )  # fmt: skip
 _STEPS = {"namespaces": MODELS_A_NAMESPACE}
+_SHELF = ("namespaces", "releases", "models", "revisions", "refs")
 
 
 @writes
@@ -76,6 +79,21 @@ def fill_ledger(connection: Connection, first: int, last: int) -> None:
 
 
 @writes
+def fill_shelf(connection: Connection, cards: Sequence[File], paths: Sequence[str]) -> None:
+    """Add a model for each card, with one revision: its card, and the first one's files `paths`."""
+    with _uncounted(connection):
+        for table, changes in _COPIES:
+            if table.name in _SHELF:
+                _copy(connection, table, changes, 0, len(cards), _STEPS.get(table.name, 1))
+        for path in paths:
+            _copy(connection, t.files, {"revision_id": _REVISION}, 0, len(cards), path=path)
+        connection.execute(
+            insert(t.files),
+            [{"revision_id": f"{i:040x}", **asdict(card)} for i, card in enumerate(cards)],
+        )
+
+
+@writes
 def forget(connection: Connection) -> None:
     """Say that something changed, so that a server reads again what it remembers."""
     connection.execute(text("UPDATE generation SET number = number + 1"))
@@ -100,9 +118,9 @@ def _uncounted(connection: Connection) -> Iterator[None]:
 
 def _copy(
     connection: Connection, table: Table, changes: Mapping[str, str], first: int, last: int,
-    step: int = 1,
+    step: int = 1, path: str | None = None,
 ) -> None:  # fmt: skip
-    """Insert a copy of the table's first row for every `step`-th number."""
+    """Insert a copy of the table's first row (at a path) for every `step`-th number."""
     times = {
         c.name: _AT.format(c.name)
         for c in table.c
@@ -110,11 +128,13 @@ def _copy(
     }
     values = {**{c.name: f"one.{c.name}" for c in table.c}, **times, **changes}
     names = ", ".join(f'"{name}"' for name in values)
+    where = "" if path is None else " WHERE path = :path"
     connection.execute(
         text(
             f"WITH RECURSIVE n(i) AS (SELECT {first} UNION ALL SELECT i + {step} FROM n "
             f"WHERE i + {step} < {last}) INSERT INTO {table.name} ({names}) "
             f"SELECT {', '.join(values.values())} FROM n, "
-            f"(SELECT * FROM {table.name} ORDER BY rowid LIMIT 1) AS one"
-        )
+            f"(SELECT * FROM {table.name}{where} ORDER BY rowid LIMIT 1) AS one"
+        ),
+        {} if path is None else {"path": path},
     )
