@@ -83,39 +83,54 @@ def judge(
 
 
 def named(read: Readers, ctx: Context, namespace: str, name: str) -> Model:
-    """Return the model of this name, not judged yet; raises NotFound.
+    """Return the model of this name, not judged yet; raises NotFound, and Moved as `absent`."""
+    found = read.catalogue.model(namespace, name)
+    if found is None:
+        absent(read, ctx, namespace, name)
+        raise NotFound("no such model")
+    return found
+
+
+def absent(read: Readers, ctx: Context, namespace: str, name: str) -> None:
+    """Ask of a name that no model has as much as of a hidden model's: the time taken tells nothing.
 
     Raises: Moved for the former name of a model this person may see.
     """
-    found = read.catalogue.model(namespace, name)
-    if found is not None:
-        return found
     former, person = read.catalogue.formerly(namespace, name), person_of(read, ctx)
     for judged in visible(read, person, [former] if former else [], ctx.now):
         raise Moved(f"{namespace}/{name}", judged.model.full_name)
     _ask_alike(read, person, former)
-    raise NotFound("no such model")
+
+
+def stand(read: Readers, ctx: Context, model: Model, *, lock: bool = False) -> Standing:
+    """Gather how the caller stands towards a model; of a hidden one, with all `absent` asks."""
+    person = person_of(read, ctx)
+    standing = standings(read, person, [model], lock=lock)[model.id]
+    if not sees(standing, model, ctx.now):
+        read.catalogue.formerly(model.namespace, model.name)
+        _ask_alike(read, person, model)
+    return standing
+
+
+def sees(standing: Standing, model: Model, now: datetime) -> bool:
+    """Say whether somebody who stands so may know that the model exists."""
+    return decide(standing, model, See(), now).allowed
 
 
 def find_model(read: Readers, ctx: Context, namespace: str, name: str) -> Judged:
     """Return a model this person may see; raises NotFound alike for hidden and for missing.
 
-    Raises: Moved, as `named`.
+    Raises: Moved, as `absent`.
     """
     model = named(read, ctx, namespace, name)
-    person = person_of(read, ctx)
-    for judged in visible(read, person, [model], ctx.now):
-        return judged
-    read.catalogue.formerly(namespace, name)  # as of a missing one
-    _ask_alike(read, person, model)
-    raise NotFound("no such model")
+    standing = stand(read, ctx, model)
+    if not sees(standing, model, ctx.now):
+        raise NotFound("no such model")
+    return Judged(model, standing, decide(standing, model, ANY_FILE, ctx.now))
 
 
 def _ask_alike(read: Readers, person: Person | None, asked: Model | None) -> None:
-    """Ask as often for a missing model as for a hidden one: the time taken tells nothing.
-
-    What `standings` asked of `asked` is not asked again; of no model it asked nothing.
-    """
+    """Ask what `standings` would have asked and, of `asked` or of no model, did not."""
     if person is None:
         return
     if asked is None:
@@ -134,7 +149,7 @@ def visible(
     return [
         Judged(model, found[model.id], decide(found[model.id], model, ANY_FILE, now))
         for model in models
-        if decide(found[model.id], model, See(), now).allowed
+        if sees(found[model.id], model, now)
     ]
 
 

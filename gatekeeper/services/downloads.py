@@ -10,7 +10,7 @@ Not here: ranges and headers (web/streaming), the rule (domain/access).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Protocol
 from urllib.parse import quote
@@ -23,7 +23,6 @@ from gatekeeper.domain.access import (
     Fetch,
     Reason,
     Refused,
-    See,
     Standing,
     Verdict,
     decide,
@@ -112,31 +111,29 @@ class _Find(Protocol):
 def _fetch(house: House, ctx: Context, ref: FileRef, *, serves: bool) -> Ready:
     def find(look: Recall, *, lock: bool = False) -> _Found:
         name = (ref.namespace, ref.name)
-        model = look.get(("model", *name), lambda read: access.named(read, ctx, *name))
-        return _gather(look, ctx.actor.person_id, model, ref, lock=lock)
+        model = look.get(("model", *name), lambda read: read.catalogue.model(*name))
+        if model is None:
+            absent = ("absent", ctx.actor.person_id, *name)
+            look.get(absent, lambda read: access.absent(read, ctx, *name))
+            raise NotFound("no such model")
+        return _gather(look, ctx, model, ref, lock=lock)
 
     return _settle(house, ctx, find, serves=serves)
 
 
 def _gather(
-    look: Recall,
-    person_id: PersonId | None,
-    model: Model,
-    ref: FileRef,
-    link: Link | None = None,
-    *,
-    lock: bool,
+    look: Recall, ctx: Context, model: Model, ref: FileRef, link: Link | None = None, *, lock: bool
 ) -> _Found:
     def stand(read: Readers) -> Standing:
-        person = read.people.by_id(person_id) if person_id is not None else None
-        return access.standings(read, person, [model], lock=lock)[model.id]
+        return access.stand(read, ctx, model, lock=lock)
 
     def find_revision(read: Readers) -> Revision | None:
         return read.catalogue.revision(model.id, ref.revision)
 
-    standing = look.get(("standing", person_id, model.id), stand)
-    revision = look.get(("revision", model.id, ref.revision), find_revision)
-    file = None
+    standing = look.get(("standing", ctx.actor.person_id, model.id), stand)
+    revision = file = None
+    if access.sees(standing, model, ctx.now):
+        revision = look.get(("revision", model.id, ref.revision), find_revision)
     if revision is not None:
         at = revision.id
         file = look.get(("file", at, ref.path), lambda read: read.catalogue.file(at, ref.path))
@@ -167,7 +164,7 @@ def _judge(found: _Found, now: datetime) -> tuple[Judged, Ready | None]:
     model, standing = found.model, found.standing
     judged = Judged(model, standing, decide(standing, model, Fetch(found.asked.path), now))
     if not judged.verdict.allowed:
-        if not decide(standing, model, See(), now).allowed:
+        if not access.sees(standing, model, now):
             raise NotFound("no such model")
         return judged, None
     if found.revision is None:
@@ -254,7 +251,7 @@ def issue_link(house: House, ctx: Context, ref: FileRef) -> IssuedLink:
     with house.db.acting(ctx) as act:
         person = current(act, ctx)
         model = access.named(act, ctx, ref.namespace, ref.name)
-        found = _gather(every(act), person.id, model, ref, lock=True)
+        found = _gather(every(act), ctx, model, ref, lock=True)
         judged, ready = _judge(found, ctx.now)
         if ready is not None:
             link = _link(house, ctx, link_id, person, ready, judged.verdict)
@@ -337,19 +334,14 @@ def redeem(house: House, ctx: Context, token: str, *, serves: bool) -> Ready:
     grant it was made under (`expired`); otherwise as `request_file`: the grant is the right.
     """
     claim = house.links.verify(Purpose.DOWNLOAD, token)
+    holder = replace(ctx, actor=Actor(ActorKind.PERSON, PersonId(claim.subject)))
 
     def find(look: Recall, *, lock: bool = False) -> _Found:
         link = look.get(("link", claim), lambda read: _read_link(read, claim))
         check_times(claim, ctx.now)
         model, ref = look.get(("behind", claim), lambda read: _behind(read, link))
-        return _gather(look, link.person_id, model, ref, link, lock=lock)
+        return _gather(look, holder, model, ref, link, lock=lock)
 
-    holder = Context(
-        actor=Actor(ActorKind.PERSON, PersonId(claim.subject)),
-        now=ctx.now,
-        fresh=ctx.fresh,
-        request_id=ctx.request_id,
-    )
     return _settle(house, holder, find, serves=serves)
 
 

@@ -87,6 +87,7 @@ def environment(port: int) -> dict[str, str]:
         "GATEKEEPER_SERVER__PORT": str(port),
         "GATEKEEPER_SERVER__THREADS": "64",
         "GATEKEEPER_SERVER__MAX_DOWNLOADS": "48",
+        "GATEKEEPER_DATABASE__BUSY_SECONDS": "15",
         "GATEKEEPER_SITE__PUBLIC_URL": f"http://127.0.0.1:{port}",
         "GATEKEEPER_LIMITS__ENABLED": "false",
     }

@@ -219,11 +219,22 @@ def test_what_breaks_inside_is_said_without_details(
     assert b"secret" not in answer.data
 
 
-def test_a_withdrawn_model_is_gated_and_disabled(app: Flask, world: World) -> None:
-    """Its page stays; on this wire its refusal is a gate with its own words."""
+@pytest.mark.parametrize(
+    ("reason", "words"),
+    [(Reason.MODEL_WITHDRAWN, "was withdrawn"), (Reason.RELEASE_FROZEN, "is frozen")],
+)
+def test_what_is_withdrawn_or_frozen_is_a_gate_with_its_own_words(
+    app: Flask, reason: Reason, words: str
+) -> None:
     with app.test_request_context("/"):
-        answer = errors.answer(Refused(Reason.MODEL_WITHDRAWN, model=T0))
+        answer = errors.answer(Refused(reason, model=T0))
     assert (answer.status_code, answer.headers["X-Error-Code"]) == (403, "GatedRepo")
-    assert "was withdrawn" in answer.headers["X-Error-Message"]
-    model = replace(world.models["T0"], availability=Availability.WITHDRAWN)
-    assert wire.model_info(model, None, 0, {})["disabled"] is True
+    assert words in answer.headers["X-Error-Message"]
+
+
+@pytest.mark.parametrize("availability", Availability)
+def test_a_model_that_is_withdrawn_is_disabled(world: World, availability: Availability) -> None:
+    """Its page stays."""
+    model = replace(world.models["T0"], availability=availability)
+    described = wire.model_info(model, None, 0, {})
+    assert described["disabled"] is (availability is Availability.WITHDRAWN)

@@ -11,7 +11,7 @@ from gatekeeper.domain.people import Scope
 from gatekeeper.services import tokens
 from tests.cast import NAMESPACE, context
 from tests.wire.clients import Client
-from tests.wire.server import Live
+from tests.wire.server import MANY, Live
 
 HEADER = json.dumps({"w": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}}).encode()
 TENSORS = struct.pack("<Q", len(HEADER)) + HEADER + b"\x00\x00\x80\x3f"
@@ -40,7 +40,17 @@ url = hub.hf_hub_url(name, "config.json")
 def has(call, *args, **kwargs):
     return getattr(api, call)(*args, **kwargs) if hasattr(api, call) else "none"
 
-index = {"metadata": {}, "weight_map": {"w": "model.safetensors"}}
+sharded, shard = name + "-sharded", "model-00001-of-00001.safetensors"
+index = json.dumps({"metadata": {}, "weight_map": {"w": shard}}).encode()
+api.create_repo(sharded)
+for path, content in (("model.safetensors.index.json", index), (shard, tensors)):
+    api.upload_file(repo_id=sharded, path_in_repo=path, path_or_fileobj=content)
+def copy(source, path):
+    copied = hub.CommitOperationCopy(
+        path, "copy-of-" + path, src_repo_id=source, src_repo_type="model")
+    return failure(api.create_commit, sharded, [copied], commit_message="Copy")
+
+copies = hasattr(hub.CommitOperationCopy, "src_repo_id")
 assert api.repo_info(name).sha
 has("resolve_revision", name, revision="main")  # raises where it is not answered
 kept = has("verify_repo_checksums", name, local_dir=snapshot_download(name, local_dir="here"))
@@ -48,6 +58,10 @@ tell({
     "files": sorted(api.list_repo_files(name)),
     "size": api.get_hf_file_metadata(url=url).size,
     "tensors": list(api.get_safetensors_metadata(name).weight_map),
+    "shards": api.get_safetensors_metadata(sharded).weight_map,
+    "at once": hasattr(api, "get_sharded_safetensors_metadata") and failure(
+        api.get_sharded_safetensors_metadata, sharded),
+    "copied": [copy(name, "config.json"), copy(large, "model.safetensors")] if copies else "none",
     "full": api.get_full_repo_name("x"),
     "permission": has("get_token_permission"),
     "visibility": str(has("update_repo_visibility", name, private=False)),
@@ -60,13 +74,19 @@ tell({
 """,
         name=name,
         tensors=TENSORS,
+        large=f"{NAMESPACE}/{MANY}",
     )
     assert told["files"] == ["config.json", "model.safetensors"]
     assert (told["size"], told["tensors"], told["full"]) == (2, ["w"], "owner-user/x")
     assert told["permission"] == ("write" if owner.is_old else "none")
     assert ("private" in told["visibility"]) is owner.is_old
     assert told["checked"] == ("none" if owner.is_old else [2, 0])
+    assert told["shards"] == {"w": "model-00001-of-00001.safetensors"}
+    assert (told["at once"] or {"status": 501})["status"] == 501
     if not owner.is_old:
-        assert told["duplicate"]["status"] == 404
-        assert "does not speak this part" in told["duplicate"]["text"]
+        small, large = told["copied"]
+        assert small is None
+        assert "has no xet hash" in large["text"]  # it stops by itself and asks for nothing
+        assert told["duplicate"]["status"] == 501
+        assert "not copied here" in told["duplicate"]["text"]
         assert told["repos"]["status"] == 501

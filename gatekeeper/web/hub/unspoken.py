@@ -43,11 +43,13 @@ _FEATURES: Mapping[str, str] = {
 }
 # Last words of addresses below a model.
 _OF_MODELS: Mapping[str, str] = {
+    "duplicate": "models are not copied here: download one and upload it under another name",
     "discussions": "there are no discussions here: write to the contact on the release's page",
     "like": "nothing is liked here",
     "likers": "nothing is liked here",
     "lfs-files": "stored files are not listed apart: see the tree of a revision",
     "resource-group": "there are no resource groups here: roles are given for a namespace",
+    "safetensors-metadata": "shards are read one by one here: call get_safetensors_metadata",
     "scan": "files are not scanned here",
 }
 
