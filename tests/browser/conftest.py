@@ -6,6 +6,7 @@ import importlib.util
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -66,8 +67,23 @@ def shots(tmp_path_factory: pytest.TempPathFactory) -> Path:
 Open = Callable[..., Any]
 
 
+@pytest.fixture(scope="session")
+def signed_in(chromium: Any, demo: Demo) -> Callable[[str], Any]:
+    """What a browser keeps of an account that signed in, done once: `signed_in("approver")`."""
+
+    @cache
+    def state(account: str) -> Any:
+        context = chromium.new_context(base_url=f"http://127.0.0.1:{demo.port}")
+        sign_in(context.new_page(), demo, account)
+        kept = context.storage_state()
+        context.close()
+        return kept
+
+    return state
+
+
 @pytest.fixture
-def open_page(chromium: Any, demo: Demo) -> Iterator[Open]:
+def open_page(chromium: Any, demo: Demo, signed_in: Callable[[str], Any]) -> Iterator[Open]:
     """Open a page as somebody: `open_page("approver", scheme="dark", size=PHONE, script=False)`."""
     contexts = []
 
@@ -87,13 +103,11 @@ def open_page(chromium: Any, demo: Demo) -> Iterator[Open]:
             viewport={"width": size[0], "height": size[1]},
             java_script_enabled=script,
             accept_downloads=True,
+            storage_state=signed_in(account) if account else None,
         )
         context.set_default_timeout(15_000)
         contexts.append(context)
-        page = context.new_page()
-        if account:
-            sign_in(page, demo, account)
-        return page
+        return context.new_page()
 
     yield open_as
     for context in contexts:
