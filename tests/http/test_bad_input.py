@@ -9,20 +9,12 @@ import json
 from typing import Any
 
 import pytest
-from flask import Flask
 from werkzeug.test import TestResponse
 
-from tests.builders import World
 from tests.http.doors import MEMBERS, Door
-from tests.http.test_matrix import DOORS, Stage, enter, set_stage, stage
+from tests.http.test_matrix import DOORS, Stage, enter, stage, still
 
-__all__ = ["stage"]  # the fixture
-
-
-@pytest.fixture(scope="module")
-def still(shared: tuple[World, Flask]) -> Stage:
-    """One stage for all that is refused, or only looks."""
-    return set_stage(*shared)
+__all__ = ["stage", "still"]  # the fixtures
 
 
 ENDLESS = "9" * 4301  # one digit more than int() takes

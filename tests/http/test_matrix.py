@@ -56,6 +56,12 @@ def stage(world: World, app: Flask) -> Stage:
     return set_stage(world, app)
 
 
+@pytest.fixture(scope="module")
+def still(shared: tuple[World, Flask]) -> Stage:
+    """One stage for all that is refused, or only looks."""
+    return set_stage(*shared)
+
+
 def set_stage(world: World, app: Flask) -> Stage:
     """Furnish the house with one of everything, and name it."""
     cast, house = world.cast, world.house
@@ -145,14 +151,33 @@ def is_refusal(answer: TestResponse) -> bool:
     return answer.status_code >= 400 or sent_to_sign_in
 
 
-@pytest.mark.parametrize(
-    ("endpoint", "method", "number"),
-    [(*key, n) for key, found in sorted(DOORS.items()) for n in range(len(found))],
+LOOKING, ACTING = (
+    [
+        (*key, n)
+        for key, found in sorted(DOORS.items())
+        for n in range(len(found))
+        if (key[1] == "GET") is looks
+    ]
+    for looks in (True, False)
 )
+
+
+@pytest.mark.parametrize(("endpoint", "method", "number"), LOOKING)
+def test_a_door_shows_whom_it_should_and_tells_others_nothing(
+    still: Stage, endpoint: str, method: str, number: int
+) -> None:
+    try_everybody(still, DOORS[endpoint, method][number], endpoint, method)
+
+
+@pytest.mark.parametrize(("endpoint", "method", "number"), ACTING)
 def test_a_door_lets_in_whom_it_should_and_tells_others_nothing(
     stage: Stage, endpoint: str, method: str, number: int
 ) -> None:
-    door = DOORS[endpoint, method][number]
+    try_everybody(stage, DOORS[endpoint, method][number], endpoint, method)
+
+
+def try_everybody(stage: Stage, door: Door, endpoint: str, method: str) -> None:
+    """Knock as each of the cast: in or out as the door says, and out with nothing in hand."""
     for who in ("anonymous", *MEMBERS):
         answer = knock(stage, door, method, who)
         where = f"{who} {method} {door.path}: {answer.status_code} {answer.get_data()[:300]!r}"
