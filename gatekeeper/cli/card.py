@@ -21,7 +21,8 @@ from gatekeeper.services.publishing.cards import Import
 def import_card(desk: Desk, full_name: str, revision: str, dry_run: bool, as_json: bool) -> None:
     """Set tier, agreement and form of a model from `gated` and `extra_gated_…` of its card.
 
-    A tier that was decided is never loosened. Repeating it changes nothing.
+    A tier that was decided is never loosened, and a card that does not say `gated` opens nothing.
+    Repeating it changes nothing.
     """
     model = two_parts(full_name, "a model")
     done = cards.import_card(desk.house, desk.context(), model, revision, dry_run=dry_run)

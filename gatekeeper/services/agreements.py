@@ -7,7 +7,7 @@ waited for terms, all in the one act. Not here: the rules of an acceptance (doma
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 from gatekeeper.db.unit_of_work import Act
@@ -144,15 +144,32 @@ def accept(
     TermsOutdated, Invalid, NotFound.
     """
     with house.db.acting(ctx) as act:
-        person = current(act, ctx)
-        person = act.people.by_id(person.id, lock=True) or person
+        person = _signer(act, ctx)
         only = _named(act, ctx, model_name)
         acceptance, is_new = sign(act, ctx, person, agreement_id, signing, only)
-        agreement = act.agreements.current(agreement_id)
-        assert agreement is not None  # noqa: S101  sign found it
         grants.activate_waiting(act, ctx, person)
-        _grant_on_acceptance(act, ctx, person, agreement, only)
+        _grant_on_acceptance(act, ctx, person, agreement_id, only)
     return acceptance, is_new
+
+
+def accept_for(
+    house: House,
+    ctx: Context,
+    model_name: tuple[str, str],
+    signings: Mapping[AgreementId, Signing],
+) -> None:
+    """Accept what a model asks, all of it in one act or none; what is complete then is granted.
+
+    What was accepted before is not signed again. Raises: as `accept`.
+    """
+    with house.db.acting(ctx) as act:
+        person = _signer(act, ctx)
+        model = access.find_model(act, ctx, *model_name).model
+        for agreement_id, signing in signings.items():
+            sign(act, ctx, person, agreement_id, signing, model)
+        grants.activate_waiting(act, ctx, person)
+        for agreement_id in model.agreements:  # one grant: the first finds the terms complete
+            _grant_on_acceptance(act, ctx, person, agreement_id, model)
 
 
 def sign(
@@ -164,10 +181,7 @@ def sign(
     model: Model | None,
 ) -> tuple[Acceptance, bool]:
     """Record an acceptance inside an act, once a version."""
-    if not person.is_verified:
-        raise Refused(Reason.EMAIL_UNVERIFIED)
-    if person.suspended:
-        raise Refused(Reason.BLOCKLISTED)
+    _check_signer(person)
     agreement = act.agreements.current(agreement_id)
     if agreement is None:
         raise NotFound("no such agreement")
@@ -192,12 +206,27 @@ def sign(
     return made, True
 
 
+def _signer(act: Act, ctx: Context) -> Person:
+    """Return the actor, locked until the act ends."""
+    person = current(act, ctx)
+    person = act.people.by_id(person.id, lock=True) or person
+    _check_signer(person)
+    return person
+
+
+def _check_signer(person: Person) -> None:
+    if not person.is_verified:
+        raise Refused(Reason.EMAIL_UNVERIFIED)
+    if person.suspended:
+        raise Refused(Reason.BLOCKLISTED)
+
+
 def _named(act: Act, ctx: Context, model_name: tuple[str, str] | None) -> Model | None:
     return access.find_model(act, ctx, *model_name).model if model_name is not None else None
 
 
 def _grant_on_acceptance(
-    act: Act, ctx: Context, person: Person, agreement: Agreement, only: Model | None
+    act: Act, ctx: Context, person: Person, agreement_id: AgreementId, only: Model | None
 ) -> None:
     """Grant each visible model of a tier that asks acceptance alone, once its terms are complete.
 
@@ -208,12 +237,12 @@ def _grant_on_acceptance(
         for tier in act.catalogue.tiers
         if tier.is_granted and not tier.is_reviewed
         for model in act.catalogue.models_of_tier(tier.code)
-        if agreement.id in model.agreements and model.form_sha256 is None
+        if agreement_id in model.agreements and model.form_sha256 is None
         if only is None or only.id == model.id
     ]
     for judged in access.visible(act, person, asking, ctx.now):
         if _is_complete(judged, ctx):
-            _grant_one(act, ctx, person, agreement, judged.model)
+            _grant_one(act, ctx, person, agreement_id, judged.model)
 
 
 def _is_complete(judged: Judged, ctx: Context) -> bool:
@@ -224,7 +253,9 @@ def _is_complete(judged: Judged, ctx: Context) -> bool:
     return not any(grant.state(ctx.now) in blocking for grant in judged.standing.grants)
 
 
-def _grant_one(act: Act, ctx: Context, person: Person, agreement: Agreement, model: Model) -> None:
+def _grant_one(
+    act: Act, ctx: Context, person: Person, agreement_id: AgreementId, model: Model
+) -> None:
     act.record(
         g.GrantCreated(
             grant_id=GrantId(ctx.new_id("gr")),
@@ -234,6 +265,6 @@ def _grant_one(act: Act, ctx: Context, person: Person, agreement: Agreement, mod
             starts_at=ctx.now,
             ends_at=grants.end_of(ctx, model.tier.grant_days),
             application_id=None,
-            agreement_id=agreement.id,
+            agreement_id=agreement_id,
         )
     )

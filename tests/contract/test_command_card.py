@@ -37,6 +37,10 @@ def test_a_card_is_shown_imported_and_found_unchanged(sqlite_copy: Copy) -> None
     write_card(world, name, card("gated: nobody"))
     wrong = run(site.data, "northfield/moved")
     assert (wrong.exit_code, "gated: write false" in wrong.output) == (1, True)
+    name = move_over(world, "silent", card("license: mit"))
+    silent = run(site.data, "northfield/silent")
+    assert (silent.exit_code, find(house, name).is_decided) == (1, False)
+    assert "gated: the card does not say which gate there is" in " ".join(silent.output.split())
     assert run(site.data, "northfield/none").exit_code == 4
     assert run(site.data, "northfield").exit_code == 2
     assert run(site.data, "northfield/moved", "--revision", "none").exit_code == 1

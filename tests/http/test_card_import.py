@@ -126,9 +126,28 @@ def test_the_gate_of_the_hub_is_a_tier(world: World, client: FlaskClient) -> Non
         assert info["gated"] == {"T0": False, "T2": "auto", "T3": "manual"}[tier]
 
 
-def test_a_card_without_a_gate_is_open(world: World, client: FlaskClient) -> None:
-    move_over(world, "moved", card("license: mit"))
-    assert imported(world, client)["tier"] == "T0"
+def test_a_card_that_does_not_say_gated_opens_nothing(world: World, client: FlaskClient) -> None:
+    """On the Hub the kind is a setting of the repository, which does not come with the card."""
+    name = move_over(world, "moved", card("license: mit"))
+    before = find(world.house, name)
+    for dry_run in (True, False):
+        said = refused(world, client, dry_run=dry_run)
+        assert list(said) == ["gated"]
+        assert "add `gated: false`, `gated: auto` or `gated: manual` to the card" in said["gated"]
+    assert find(world.house, name) == before
+    assert (before.tier.code, before.is_decided) == ("T5", False)
+
+
+@pytest.mark.parametrize("tier", ["T0", "T3"])
+def test_without_gated_a_tier_that_was_chosen_stays(
+    world: World, client: FlaskClient, tier: str
+) -> None:
+    name = move_over(world, "moved", card("license: mit"))
+    owner = context(world.cast.owner.actor)
+    tiers.settle(world.house, owner, name, world.house.tiers[tier], None)
+    told = imported(world, client)
+    assert (told["tier"], told["changed"]) == (tier, False)
+    assert f"stays {tier}" in told["notes"][0]
 
 
 def test_a_card_that_only_asks_who_somebody_is_has_an_agreement_that_says_so(
@@ -168,9 +187,8 @@ def test_a_stricter_tier_of_the_same_kind_stays(world: World, client: FlaskClien
 def test_a_card_that_describes_a_gate_and_names_none_never_opens_a_model(
     world: World, client: FlaskClient
 ) -> None:
-    """On the Hub the kind is a setting of the repository, which does not come with the card."""
     name = move_over(world, "moved", CARD.replace("gated: manual\n", ""))
-    assert "add `gated: auto`" in refused(world, client)["gated"]
+    assert "add `gated: false`" in refused(world, client)["gated"]
     owner = context(world.cast.owner.actor)
     tiers.settle(world.house, owner, name, world.house.tiers["T3"], None)
     told = imported(world, client)

@@ -14,7 +14,7 @@ from gatekeeper.db.readers import Readers
 from gatekeeper.domain.access import Reason, Refused
 from gatekeeper.domain.agreements import TermsState
 from gatekeeper.domain.catalogue import AgreementId
-from gatekeeper.domain.errors import FieldError, GatekeeperError, Invalid
+from gatekeeper.domain.errors import FieldError, Invalid
 from gatekeeper.domain.forms import FieldType, Form
 from gatekeeper.domain.people import Context, Person
 from gatekeeper.services import access, agreements
@@ -45,9 +45,10 @@ class _Asked:
 def ask(house: House, ctx: Context, name: tuple[str, str], sent: Mapping[str, str]) -> None:
     """Ask for a model: by its agreements alone where its tier needs no more, else by applying.
 
-    `sent` is by label or name of the form's questions; `Purpose` is always one of them. Raises:
-    NotFound, NotGated, Refused (no_account, terms_missing, terms_outdated and the like),
-    TermsOutdated, Invalid, which names the question by its label. Nothing is kept then.
+    `sent` is by label or name of the form's questions; `Purpose` is always one of them, and answers
+    a question of that label too. Raises: NotFound, NotGated, Refused (no_account, terms_missing,
+    terms_outdated and the like), TermsOutdated, Invalid, which names the question by its label.
+    Nothing is kept then.
     """
     with house.db.reading() as read:
         judged = access.find_model(read, ctx, *name)
@@ -67,62 +68,51 @@ def ask(house: House, ctx: Context, name: tuple[str, str], sent: Mapping[str, st
 def _taken_apart(
     read: Readers, person: Person, judged: Judged, form: Form | None, sent: Mapping[str, str]
 ) -> _Asked:
-    """Sort what was sent. What was accepted before is signed again, which records nothing anew."""
+    """Sort what was sent; raises Invalid for what nobody asked."""
     fields = form.fields if form is not None else ()
     names = {f.name: f.name for f in fields} | {f.label: f.name for f in fields}
     boxes = {f.name for f in fields if f.type is FieldType.CHECKBOX}
     texts = read.agreements.current_of(judged.model.agreements)
-    terms = judged.standing.terms or {}
-    done = {a: text.sha256 for a, text in texts.items() if terms.get(a) is TermsState.ACCEPTED}
-    asked, unknown, named = _Asked(), [], dict[AgreementId, str](done)
-    for key, value in sent.items():
+    ours = {key: sent[key] for key in (PURPOSE, SUMMARY) if key in sent}
+    asked, unknown = _Asked(ours), []
+    for key, value in {**ours, **sent}.items():  # ours first: a question's name outdoes its label
         if key in names:
             is_ticked = names[key] in boxes and value.lower() in _TICKED
             asked.answers[names[key]] = "yes" if is_ticked else value
-        elif key in texts:
-            named[AgreementId(key)] = value
-        elif key in {PURPOSE, SUMMARY}:
-            asked.texts[key] = value
-        else:
+        elif (agreement := texts.get(AgreementId(key))) is not None:
+            clauses = [clause.id for clause in agreement.clauses]
+            asked.signings[agreement.id] = Signing(value, clauses, person.name)
+        elif key not in ours:
             unknown.append(FieldError(key[:80], "there is no such question"))
     if unknown:
         raise Invalid(*unknown)
-    for agreement_id, sha256 in named.items():
-        clauses = [clause.id for clause in texts[agreement_id].clauses]
-        asked.signings[agreement_id] = Signing(sha256, clauses, person.name)
     return asked
 
 
 def _accept(house: House, ctx: Context, judged: Judged, asked: _Asked) -> None:
-    """Accept what the body names; the last acceptance that was missing grants."""
+    """Accept what the body names; raises Refused where that leaves an agreement out."""
     model, terms = judged.model, judged.standing.terms or {}
-    due = [terms.get(a, TermsState.MISSING) for a in model.agreements if a not in asked.signings]
-    if due or not asked.signings:
-        reason = _DUE.get(due[0] if due else TermsState.MISSING, Reason.TERMS_MISSING)
-        raise Refused(reason, model=model.full_name)
-    for agreement_id, signing in asked.signings.items():
-        agreements.accept(house, ctx, agreement_id, signing, (model.namespace, model.name))
+    left = [terms.get(a, TermsState.MISSING) for a in model.agreements if a not in asked.signings]
+    if due := [_DUE[state] for state in left if state in _DUE]:
+        raise Refused(due[0], model=model.full_name)
+    agreements.accept_for(house, ctx, (model.namespace, model.name), asked.signings)
 
 
 def _apply(
     house: House, ctx: Context, name: tuple[str, str], asked: _Asked, form: Form | None
 ) -> None:
     typed = Typed(asked.texts.get(PURPOSE, ""), asked.answers, asked.texts.get(SUMMARY, ""))
-    draft = None
     try:
-        draft = drafts.start(house, ctx, [name], typed)
-        submission = Submission(draft.version, asked.signings)
-        drafts.submit(house, ctx, draft.application_id, submission)
-    except GatekeeperError as error:
-        if draft is not None:
-            drafts.withdraw(house, ctx, draft.application_id, None)
+        with house.db.acting(ctx) as act:
+            draft = drafts.start_within(house, act, ctx, [name], typed)
+            submission = Submission(draft.version, asked.signings)
+            drafts.submit_within(house, act, ctx, draft.application_id, submission)
+    except Invalid as error:
         raise _labelled(error, form) from error
 
 
-def _labelled(error: GatekeeperError, form: Form | None) -> GatekeeperError:
+def _labelled(error: Invalid, form: Form | None) -> Invalid:
     """Return what is wrong by the labels that were sent, and not by the names of the form."""
-    if not isinstance(error, Invalid):
-        return error
     labels = {f.name: f.label for f in form.fields} if form is not None else {}
     labels |= {"purpose": PURPOSE, "public_summary": SUMMARY}
     return Invalid(*(FieldError(labels.get(e.field, e.field), e.detail) for e in error.errors))

@@ -65,25 +65,32 @@ def start(house: House, ctx: Context, models: Sequence[tuple[str, str]], typed: 
     Raises: NotFound for a model the person may not see, Invalid, Refused(no_account).
     """
     with house.db.acting(ctx) as act:
-        person = current(act, ctx)
-        if len(act.ephemeral.drafts_of(person.id)) >= MAX_DRAFTS:
-            raise invalid("models", f"you have {MAX_DRAFTS} drafts; discard one first")
-        found = [access.find_model(act, ctx, *name).model for name in models]
-        conditions.check_models(found)
-        conditions.check_one_form(found)
-        draft = Draft(
-            application_id=_new_id(ctx),
-            lead_id=person.id,
-            models=tuple(sorted({m.id for m in found})),
-            purpose="",
-            answers={},
-            public_summary="",
-            version=1,
-            created_at=ctx.now,
-            saved_at=ctx.now,
-        )
-        draft = _typed_into(house, draft, typed)
-        act.ephemeral.save_draft(draft)
+        return start_within(house, act, ctx, models, typed)
+
+
+def start_within(
+    house: House, act: Act, ctx: Context, models: Sequence[tuple[str, str]], typed: Typed
+) -> Draft:
+    """Begin a draft within an act; see `start`."""
+    person = current(act, ctx)
+    if len(act.ephemeral.drafts_of(person.id)) >= MAX_DRAFTS:
+        raise invalid("models", f"you have {MAX_DRAFTS} drafts; discard one first")
+    found = [access.find_model(act, ctx, *name).model for name in models]
+    conditions.check_models(found)
+    conditions.check_one_form(found)
+    draft = Draft(
+        application_id=_new_id(ctx),
+        lead_id=person.id,
+        models=tuple(sorted({m.id for m in found})),
+        purpose="",
+        answers={},
+        public_summary="",
+        version=1,
+        created_at=ctx.now,
+        saved_at=ctx.now,
+    )
+    draft = _typed_into(house, draft, typed)
+    act.ephemeral.save_draft(draft)
     return draft
 
 
@@ -114,22 +121,33 @@ def submit(
     Raises: Invalid (form), Refused (email_unverified, terms_missing, terms_outdated, rejected),
     Conflict (another open application, or a newer version), NotFound.
     """
+    with house.db.acting(ctx) as act:
+        return submit_within(house, act, ctx, application_id, submission)
+
+
+def submit_within(
+    house: House,
+    act: Act,
+    ctx: Context,
+    application_id: ApplicationId,
+    submission: Submission,
+) -> Application:
+    """Seal and send the draft within an act; see `submit`."""
     if len(submission.message) > MAX_MESSAGE_CHARS:
         raise invalid("message", f"at most {MAX_MESSAGE_CHARS} characters")
-    with house.db.acting(ctx) as act:
-        person = current(act, ctx)
-        person = act.people.by_id(person.id, lock=True) or person
-        application = act.applications.by_id(application_id, lock=True)
-        draft = _open_draft(act, ctx, application_id, submission.version)
-        models = list(act.catalogue.models_by_id(draft.models).values())
-        for agreement_id, signing in submission.signings.items():
-            agreements.sign(act, ctx, person, agreement_id, signing, models[0])
-        conditions.check_submission(house, act, ctx, person, models, draft, application)
-        asked = (application or models[0]).form_sha256
-        _record_submission(act, ctx, person, models, draft, asked)
-        if submission.message.strip():
-            act.record(message_of(ctx, application_id, person, submission.message))
-        submitted = act.applications.by_id(application_id)
+    person = current(act, ctx)
+    person = act.people.by_id(person.id, lock=True) or person
+    application = act.applications.by_id(application_id, lock=True)
+    draft = _open_draft(act, ctx, application_id, submission.version)
+    models = list(act.catalogue.models_by_id(draft.models).values())
+    for agreement_id, signing in submission.signings.items():
+        agreements.sign(act, ctx, person, agreement_id, signing, models[0])
+    conditions.check_submission(house, act, ctx, person, models, draft, application)
+    asked = (application or models[0]).form_sha256
+    _record_submission(act, ctx, person, models, draft, asked)
+    if submission.message.strip():
+        act.record(message_of(ctx, application_id, person, submission.message))
+    submitted = act.applications.by_id(application_id)
     assert submitted is not None  # noqa: S101  it was recorded just now
     return submitted
 

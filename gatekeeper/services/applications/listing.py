@@ -106,12 +106,16 @@ def _described(read: Readers, requests: Sequence[AccessRequest], folded: Folded)
 
 
 def _answers(read: Readers, cases: Sequence[Application]) -> dict[str, dict[str, str]]:
-    """Return each case's purpose and answers by the label of the question."""
+    """Return each case's purpose and answers by the label of the question.
+
+    A question whose label is that of the purpose stands under its name.
+    """
     texts = read.catalogue.contents({c.form_sha256 for c in cases if c.form_sha256 is not None})
     forms = {digest: read_form(text).fields for digest, text in texts.items()}
     found = {}
     for case in cases:
-        labels = {f.name: f.label for f in forms.get(case.form_sha256 or "", ())}
+        fields = forms.get(case.form_sha256 or "", ())
+        labels = {f.name: f.label for f in fields if f.label != PURPOSE}
         said = {labels.get(name, name): answer for name, answer in case.answers.items()}
         found[str(case.id)] = {PURPOSE: case.purpose} | said
     return found

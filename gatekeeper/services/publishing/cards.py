@@ -8,14 +8,13 @@ a tier (tiers), the form as its owner changes it (models).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gatekeeper.db.readers import Readers
 from gatekeeper.db.unit_of_work import Act
 from gatekeeper.domain.agreements import Agreement, Change, TermsClause, write_text
 from gatekeeper.domain.catalogue import AgreementId, File, Model, RevisionId, has_way_in
 from gatekeeper.domain.errors import Conflict, invalid
-from gatekeeper.domain.facts import catalogue as f
 from gatekeeper.domain.forms import Form, write_form
 from gatekeeper.domain.people import Context
 from gatekeeper.domain.sealed import content
@@ -25,6 +24,7 @@ from gatekeeper.services.ports import House
 from gatekeeper.services.publishing import front_matter, gates, tiers
 from gatekeeper.services.publishing.gates import Gate
 from gatekeeper.services.publishing.releases import writable
+from gatekeeper.services.publishing.terms import terms_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +104,8 @@ def import_card(
     """Give a model the gate that its card describes, all of it in one act; return what changed.
 
     `dry_run` returns what would, and changes nothing.
-    Raises: Invalid with the key of the card that cannot be kept, Conflict when the branch moved
-    meanwhile, NotFound, NotAllowed, Refused.
+    Raises: Invalid with the key of the card that is missing or cannot be kept, Conflict when the
+    branch moved meanwhile, NotFound, NotAllowed, Refused.
     """
     with house.db.reading() as read:
         found = writable(read, ctx, model)
@@ -169,15 +169,15 @@ def _plan(house: House, read: Readers, model: Model, revision_id: RevisionId, ga
 
 def _tier(house: House, model: Model, gate: Gate) -> tuple[Tier, list[str]]:
     """Return the tier after the import, and what is to be said of it."""
-    if gate.kind is None and gate.has_words:
-        if not model.is_decided or model.tier.is_open:
+    if gate.kind is None:
+        if not model.is_decided or (model.tier.is_open and gate.has_words):
             raise invalid(
                 gates.GATED,
-                "the card describes a gate and does not say which: on the Hub that is a setting of "
-                "the repository; add `gated: auto` or `gated: manual` to the card",
+                "the card does not say which gate there is: on the Hub that is a setting of the "
+                "repository; add `gated: false`, `gated: auto` or `gated: manual` to the card",
             )
         return model.tier, [f"The card does not say `gated`: the model stays {_named(model.tier)}."]
-    tier = house.tiers[tiers.OF_GATE[gate.kind or False]]
+    tier = house.tiers[tiers.OF_GATE[gate.kind]]
     if not tiers.is_looser(model, tier):
         return tier, []
     stays = f"The card’s gate is {_named(tier)}; the model stays {_named(model.tier)}"
@@ -229,23 +229,8 @@ def _record(act: Act, plan: Import) -> None:
         )
     added = (terms.id,) if terms is not None and terms.id not in model.agreements else ()
     if added or plan.sets_form:
-        act.record(_terms_changed(act, plan, (*model.agreements, *added)))
+        now = terms_of(act, model)
+        form = content(write_form(plan.form)) if plan.form is not None else now.form
+        act.record(replace(now, agreements=(*model.agreements, *added), form=form))
     if plan.sets_tier:
         tiers.record(act, model, plan.tier)
-
-
-def _terms_changed(
-    act: Act, plan: Import, agreement_ids: tuple[AgreementId, ...]
-) -> f.ModelTermsChanged:
-    model = plan.model
-    form = content(write_form(plan.form)) if plan.form is not None else None
-    if form is None and model.form_sha256 is not None:
-        form = content(act.catalogue.content(model.form_sha256))
-    return f.ModelTermsChanged(
-        model_id=model.id,
-        title=model.title,
-        visibility=model.visibility,
-        agreements=agreement_ids,
-        form=form,
-        open_files=tuple(sorted(model.open_files)),
-    )

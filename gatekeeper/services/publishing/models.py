@@ -6,7 +6,7 @@ Not here: publishing files under terms (revisions), the page of a release (relea
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -14,7 +14,6 @@ from gatekeeper.db.readers import Readers
 from gatekeeper.domain.agreements import Agreement
 from gatekeeper.domain.catalogue import CARD_PATH, File, Model, Release, has_way_in
 from gatekeeper.domain.errors import Conflict, Invalid, NotAllowed, NotFound, invalid
-from gatekeeper.domain.facts import catalogue as f
 from gatekeeper.domain.forms import Form, check_form, read_form, write_form
 from gatekeeper.domain.people import PUBLISHERS, Context
 from gatekeeper.domain.sealed import content
@@ -22,6 +21,7 @@ from gatekeeper.services.access import Judged
 from gatekeeper.services.ports import House
 from gatekeeper.services.publishing.folder import DetectionGuide, RiskAnalysis, read_content
 from gatekeeper.services.publishing.releases import check_publisher
+from gatekeeper.services.publishing.terms import terms_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,14 +139,5 @@ def set_form(
             raise Conflict("the form was changed meanwhile")
         if not has_way_in(found.tier, agreements=bool(found.agreements), form=form is not None):
             raise invalid("field", "keep a form: there is no agreement, so it is the only way in")
-        act.record(
-            f.ModelTermsChanged(
-                model_id=found.id,
-                title=found.title,
-                visibility=found.visibility,
-                agreements=found.agreements,
-                form=body,
-                open_files=tuple(sorted(found.open_files)),
-            )
-        )
+        act.record(replace(terms_of(act, found), form=body))
         return act.catalogue.model(*model) or found

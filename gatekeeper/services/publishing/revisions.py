@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from gatekeeper.db.unit_of_work import Act
@@ -39,6 +39,7 @@ from gatekeeper.services.ports import House
 from gatekeeper.services.publishing import tiers
 from gatekeeper.services.publishing.files import Progress, paths_in, store
 from gatekeeper.services.publishing.releases import MAX_TITLE_CHARS, check_publisher
+from gatekeeper.services.publishing.terms import terms_of
 
 MAX_MESSAGE_CHARS = 2000
 MAX_OPEN_FILES_BYTES = 8192  # of all their names together: an entry holds them
@@ -176,9 +177,10 @@ def _record_model(act: Act, ctx: Context, target: Target) -> ModelId:
     if model is None:
         return _create_model(act, ctx, target)
     tiers.record(act, model, target.tier)
-    terms = _terms(act, model, target)
-    if not _same_terms(model, terms):
-        act.record(terms)
+    before = terms_of(act, model)
+    after = _changed(before, target)
+    if after != before:
+        act.record(after)
     return model.id
 
 
@@ -203,29 +205,17 @@ def _create_model(act: Act, ctx: Context, target: Target) -> ModelId:
     return model_id
 
 
-def _terms(act: Act, model: Model, target: Target) -> f.ModelTermsChanged:
-    agreements = model.agreements if target.agreements is None else target.agreements
-    open_files = model.open_files if target.open_files is None else target.open_files
-    form = _form(target)
-    if form is None and model.form_sha256 is not None:
-        form = content(act.catalogue.content(model.form_sha256))
-    return f.ModelTermsChanged(
-        model_id=model.id,
-        title=target.title or model.title,
-        visibility=target.visibility or model.visibility,
+def _changed(terms: f.ModelTermsChanged, target: Target) -> f.ModelTermsChanged:
+    """Return the terms with what the target says of them."""
+    agreements = terms.agreements if target.agreements is None else target.agreements
+    open_files = terms.open_files if target.open_files is None else target.open_files
+    return replace(
+        terms,
+        title=target.title or terms.title,
+        visibility=target.visibility or terms.visibility,
         agreements=tuple(dict.fromkeys(agreements)),
-        form=form,
+        form=_form(target) or terms.form,
         open_files=tuple(sorted(set(open_files))),
-    )
-
-
-def _same_terms(model: Model, terms: f.ModelTermsChanged) -> bool:
-    return (
-        model.agreements == terms.agreements
-        and model.form_sha256 == (terms.form.sha256 if terms.form is not None else None)
-        and model.visibility is terms.visibility
-        and model.open_files == frozenset(terms.open_files)
-        and model.title == terms.title
     )
 
 

@@ -6,19 +6,28 @@ A model that a client made has the strictest tier and nobody chose it: its first
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from gatekeeper.db.unit_of_work import Act
 from gatekeeper.domain.catalogue import Model, Visibility, has_way_in
 from gatekeeper.domain.errors import NotAllowed, NotFound, invalid
 from gatekeeper.domain.facts import catalogue as f
 from gatekeeper.domain.people import Context
-from gatekeeper.domain.sealed import content
 from gatekeeper.domain.tiers import Tier
 from gatekeeper.services.ports import House
 from gatekeeper.services.publishing.releases import writable
+from gatekeeper.services.publishing.terms import terms_of
 
 # What the Hub's three kinds of gate are here.
 OF_GATE: Mapping[bool | str, str] = {False: "T0", "auto": "T2", "manual": "T3"}
+
+
+def named(house: House, code: str) -> Tier:
+    """Return the tier of a code that somebody sent; raises Invalid."""
+    found = house.tiers.by_code.get(code)
+    if found is None:
+        raise invalid("tier", f"choose one of {', '.join(house.tiers.by_code)}")
+    return found
 
 
 def is_looser(model: Model, tier: Tier) -> bool:
@@ -51,8 +60,8 @@ def settle(
         if tier is not None:
             _check(model, tier)
             record(act, model, tier)
-        if visibility not in {None, model.visibility}:
-            _show(act, model, visibility or model.visibility)
+        if visibility is not None and visibility is not model.visibility:
+            act.record(replace(terms_of(act, model), visibility=visibility))
         found = act.catalogue.model(*name)
     if found is None:
         raise NotFound("no such model")
@@ -67,17 +76,3 @@ def _check(model: Model, tier: Tier) -> None:
     if not has_way_in(tier, agreements=bool(model.agreements), form=form):
         detail = f"{tier.code} is granted without a reviewer: give the model an agreement or a form"
         raise invalid("tier", f"{detail} first")
-
-
-def _show(act: Act, model: Model, visibility: Visibility) -> None:
-    form = content(act.catalogue.content(model.form_sha256)) if model.form_sha256 else None
-    act.record(
-        f.ModelTermsChanged(
-            model_id=model.id,
-            title=model.title,
-            visibility=visibility,
-            agreements=model.agreements,
-            form=form,
-            open_files=tuple(sorted(model.open_files)),
-        )
-    )

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from gatekeeper.domain.errors import invalid
 from gatekeeper.domain.people import Context, Scope
-from gatekeeper.domain.tiers import Tier
 from gatekeeper.services import catalogue, contents
 from gatekeeper.services.publishing import cards, models, repositories, tiers
 from gatekeeper.web.api.calls import Noun
@@ -79,7 +77,7 @@ def choose_tier(
 
     The first choice for a model that a client made may be any tier that lets somebody in.
     """
-    tiers.settle(house(), ctx, (owner, name), _tier(sent.tier), None)
+    tiers.settle(house(), ctx, (owner, name), tiers.named(house(), sent.tier), None)
     return Done(lambda: show_model(ctx, owner, name))
 
 
@@ -88,16 +86,9 @@ def choose_new_model_tier(
     ctx: Context, owner: str, sent: bodies.NewModelTier
 ) -> Done[answers.Namespace]:
     """Give a tier to the models that clients make under a name, or none; for its owners."""
-    chosen = _tier(sent.tier) if sent.tier is not None else None
+    chosen = tiers.named(house(), sent.tier) if sent.tier is not None else None
     repositories.choose_new_model_tier(house(), ctx, owner, chosen)
     return Done(lambda: answers.Namespace(name=owner, new_model_tier=sent.tier))
-
-
-def _tier(code: str) -> Tier:
-    found = house().tiers.by_code.get(code)
-    if found is None:
-        raise invalid("tier", f"one of {', '.join(house().tiers.by_code)}")
-    return found
 
 
 @noun.post("/models/<owner>/<name>/import-card", scope=Scope.WRITE)
@@ -105,7 +96,8 @@ def import_card(ctx: Context, owner: str, name: str, sent: wire.NewImport) -> Do
     """Take over the gate that the model's card describes in the Hub's keys; for publishers.
 
     Its tier, agreement and form come from `gated` and `extra_gated_…`. What cannot be kept is a 422
-    that names the key. A tier that was decided is never loosened; repeating it changes nothing.
+    that names the key, and so is a card without `gated` for a model whose tier nobody chose. A tier
+    that was decided is never loosened; repeating it changes nothing.
     """
     model, dry_run = (owner, name), sent.dry_run
     done = cards.import_card(house(), ctx, model, sent.revision, dry_run=dry_run)

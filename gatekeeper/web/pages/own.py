@@ -13,9 +13,8 @@ from flask import Blueprint, request
 from flask.typing import ResponseReturnValue
 
 from gatekeeper.domain.catalogue import has_way_in
-from gatekeeper.domain.errors import Conflict, Invalid, NotFound, invalid
+from gatekeeper.domain.errors import Conflict, Invalid, NotFound
 from gatekeeper.domain.forms import MAX_FIELDS
-from gatekeeper.domain.tiers import Tier
 from gatekeeper.services.publishing import cards, models, repositories, tiers
 from gatekeeper.services.publishing.models import Managed, ManagedModel
 from gatekeeper.web.identity import session_context
@@ -39,11 +38,11 @@ def show(owner: str, release: str) -> ResponseReturnValue:
 @blueprint.post("/own/<owner>/<release>/<model>/tier")
 @signed_in
 def choose_tier(owner: str, release: str, model: str) -> ResponseReturnValue:
-    """Choose the tier of a model whose tier nobody chose."""
+    """Choose the tier of a model, or a stricter one."""
     managed, found = _find(owner, release, model)
     pair = (found.model.namespace, found.model.name)
     try:
-        chosen = _tier(request.form.get("tier", ""))
+        chosen = tiers.named(house(), request.form.get("tier", ""))
         settled = tiers.settle(house(), session_context(), pair, chosen, None)
     except Invalid as error:
         wrong = wrongs(error, {"tier": "Who gets in"}, found.model.name)
@@ -59,20 +58,13 @@ def choose_new_model_tier(owner: str, release: str) -> ResponseReturnValue:
     managed = models.manage(house(), session_context(), *named(owner, release))
     code = request.form.get("tier", "")
     try:
-        chosen = _tier(code) if code else None
+        chosen = tiers.named(house(), code) if code else None
         repositories.choose_new_model_tier(house(), session_context(), owner, chosen)
     except Invalid as error:
         return _index(managed, wrongs(error, {"tier": "New models"}, "new")), 422
     word = f"{chosen.code} {chosen.word}" if chosen is not None else "withheld until you decide"
     notify("ok", f"New models of {owner} are {word}.")
     return see(f"/own/{managed.release.full_name}")
-
-
-def _tier(code: str) -> Tier:
-    found = house().tiers.by_code.get(code)
-    if found is None:
-        raise invalid("tier", "choose one of them")
-    return found
 
 
 def _index(managed: Managed, wrong: Wrongs | None = None) -> str:

@@ -74,6 +74,15 @@ def test_what_is_wrong_with_a_card_is_said_by_key(owner: Browser, world: World) 
     assert find(world.house, name).tier.code == "T5"
 
 
+def test_a_card_that_does_not_say_gated_is_told_to(owner: Browser, world: World) -> None:
+    name = move_over(world, "moved", card("license: mit"))
+    text = owner.text(PAGE)
+    assert "add `gated: false`, `gated: auto` or `gated: manual` to the card" in text
+    assert "Import the card</button>" not in text
+    assert press(owner) == 422
+    assert find(world.house, name).tier.code == "T5"
+
+
 @pytest.mark.parametrize("revision", ["none", "--all", "..", "x" * 300, EVIL])
 def test_a_revision_there_is_not_is_said(owner: Browser, world: World, revision: str) -> None:
     move_over(world, "moved")

@@ -12,6 +12,7 @@ from flask.testing import FlaskClient
 
 from gatekeeper.domain.agreements import Change
 from gatekeeper.domain.applications import ApplicationState
+from gatekeeper.domain.forms import Field, FieldType, Form
 from gatekeeper.domain.grants import EndReason, GrantCommand, GrantState
 from gatekeeper.services import agreements, audit, grants, members
 from gatekeeper.services.applications import reading
@@ -123,6 +124,85 @@ def test_terms_are_accepted_by_the_digest_of_their_text_alone(
     assert item["user"]["user"] == lead.username
     assert "email" not in item["user"]  # they never sent a case, in which staff would read it
     assert item["fields"] == {}
+
+
+def two_agreements(world: World, folder: Path) -> str:
+    """Publish a model of T2 that asks for two agreements; return its full name."""
+    asks = (COMMUNITY, RESEARCH)
+    return builders.publish_model(world.house, folder, "lyra-two", "T2", asks=asks).full_name
+
+
+def test_of_several_terms_all_are_accepted_or_none(ask: Ask, world: World, tmp_path: Path) -> None:
+    lead, desk = world.cast.applicant, ask("applicant")
+    desk.model = two_agreements(world, tmp_path)
+    sha256 = {a: agreements.show(world.house, a).sha256 for a in (COMMUNITY, RESEARCH)}
+    ctx = context(lead.actor)
+    world.house.db.sequence_all()
+    entries = audit.head(world.house).size
+    for refused in (desk.ask(sha256 | {RESEARCH: "0" * 64}), desk.ask({COMMUNITY: "0" * 64})):
+        assert refused.status_code in {403, 409}
+    world.house.db.sequence_all()
+    assert (agreements.mine(world.house, ctx), audit.head(world.house).size) == ([], entries)
+    assert desk.ask(sha256).status_code == 303
+    assert {accepted.id for _, accepted in agreements.mine(world.house, ctx)} == set(sha256)
+    (grant,) = grants.mine(world.house, ctx)
+    assert (grant.stored_state, grant.application_id) == (GrantState.ACTIVE, None)
+
+
+def test_what_was_accepted_before_is_not_signed_anew_in_silence(
+    ask: Ask, world: World, tmp_path: Path
+) -> None:
+    """An editorial version asks for nothing: nobody accepts its text without naming it."""
+    lead = world.cast.applicant
+    for agreement_id in (COMMUNITY, RESEARCH):
+        builders.accept(world.house, lead, agreement_id)
+        builders.publish_agreement(
+            world.house, agreement_id, change=Change.EDITORIAL, edition="second"
+        )
+    desk = ask("applicant")
+    desk.model = two_agreements(world, tmp_path)
+    assert desk.ask({}).status_code == 303
+    sent = answers(world, lead)
+    del sent[RESEARCH]
+    assert ask("applicant").ask(sent).status_code == 303
+    assert case_of(world, lead).state is ApplicationState.SUBMITTED
+    ctx = context(lead.actor)
+    assert [accepted.version for accepted, _ in agreements.mine(world.house, ctx)] == [1, 1]
+    held = grants.mine(world.house, ctx)
+    assert {grant.stored_state for grant in held} == {GrantState.ACTIVE}
+    assert len({model for grant in held for model in grant.models}) == len(held) == 2
+
+
+PURPOSES = Form(
+    "Ask", "", tuple(
+        Field(name, FieldType.LONG_TEXT, label)
+        for name, label in (("why", "Purpose"), ("for_the_public", "For the public"))
+    ),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("by_name", [False, True])
+def test_questions_labelled_as_ours_are_answered_with_them(
+    ask: Ask, world: World, tmp_path: Path, by_name: bool
+) -> None:
+    model = builders.publish_model(world.house, tmp_path, "lyra-why", "T3", form=PURPOSES)
+    lead, desk = world.cast.applicant, ask("applicant")
+    desk.model = model.full_name
+    sent = {"Purpose": PURPOSE, "For the public": "A study"}
+    own = {"why": "Because", "for_the_public": "Nothing"} if by_name else {}
+    assert_refused(desk.ask(own | {"For the public": "A study"}), 400, "Purpose")
+    assert desk.ask(own | sent).status_code == 303
+    case = case_of(world, lead)
+    assert (case.purpose, case.public_summary) == (PURPOSE, "A study")
+    assert case.answers == (own or {"why": PURPOSE, "for_the_public": "A study"})
+    approver = ask("approver")
+    approver.model = desk.model
+    (item,) = approver.list().get_json()
+    assert item["fields"] == {
+        "Purpose": PURPOSE,
+        "why": case.answers["why"],
+        "For the public": case.answers["for_the_public"],
+    }
 
 
 def test_an_application_without_accepted_terms_says_where_they_are(ask: Ask, world: World) -> None:
