@@ -26,6 +26,7 @@ from sqlalchemy import (
 from gatekeeper.db import tables as t
 from gatekeeper.db.revisions import RevisionReader
 from gatekeeper.db.statements import Prepared
+from gatekeeper.db.visible import perhaps_visible
 from gatekeeper.domain.catalogue import (
     AgreementId,
     Availability,
@@ -91,7 +92,7 @@ class CatalogueReader(RevisionReader):
         """
         r = t.releases.c
         query = select(t.releases).where(
-            exists().where(t.models.c.release_id == r.id, _perhaps_visible(person_id))
+            exists().where(t.models.c.release_id == r.id, perhaps_visible(person_id))
         )
         if after is not None:
             place = tuple_(literal(after[0], t.Moment()), after[1])
@@ -160,7 +161,7 @@ class CatalogueReader(RevisionReader):
         person_id: PersonId | None,
         *,
         author: str | None = None,
-        search: str | None = None,
+        search: Collection[str] = (),
         gated: bool | None = None,
         asking: AgreementId | None = None,
         order: ModelOrder = ModelOrder.NAME,
@@ -170,15 +171,16 @@ class CatalogueReader(RevisionReader):
         """Return models that this person may perhaps see, after a `place_of` one of them.
 
         The visibility filter is a superset of `access.decide(See)`; the caller still asks it.
-        `asking` narrows to the models that ask for an agreement.
+        Each text of `search` is in the name or the title. `asking` narrows to the models that ask
+        for an agreement.
         """
-        query = _MODELS.where(_perhaps_visible(person_id))
+        query = _MODELS.where(perhaps_visible(person_id))
         if author:
             query = query.where(t.models.c.namespace == author)
         if asking is not None:
             query = query.where(t.models.c.agreements.contains(json.dumps(asking), autoescape=True))
-        if search:
-            words = "%" + search.lower().replace("%", "").replace("_", r"\_") + "%"
+        for each in search:
+            words = "%" + each.lower().replace("%", "").replace("_", r"\_") + "%"
             name = func.lower(t.models.c.namespace + "/" + t.models.c.name)
             query = query.where(
                 or_(
@@ -241,21 +243,6 @@ def _in_order(query: Select[Any], order: ModelOrder, after: tuple[str, ...] | No
         return query
     at = literal(datetime.fromisoformat(after[0]), t.Moment())
     return query.where(tuple_(time, *names) < tuple_(at, *after[1:]))
-
-
-def _perhaps_visible(person_id: PersonId | None) -> Any:
-    public = t.models.c.visibility == str(Visibility.PUBLIC)
-    if person_id is None:
-        return public
-    member = t.models.c.namespace.in_(
-        select(t.members.c.namespace).where(t.members.c.person_id == person_id)
-    )
-    holder = t.models.c.id.in_(
-        select(t.grant_models.c.model_id)
-        .join(t.grants, t.grants.c.id == t.grant_models.c.grant_id)
-        .where(t.grants.c.person_id == person_id)
-    )
-    return or_(public, member, holder)
 
 
 def _release(row: Row[Any]) -> Release:

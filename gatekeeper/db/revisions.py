@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, and_, bindparam, case, func, or_, select
+from sqlalchemy import Connection, and_, bindparam, case, func, literal, or_, select
 
 from gatekeeper.db import tables as t
 from gatekeeper.db.statements import Prepared
+from gatekeeper.db.visible import perhaps_visible
 from gatekeeper.domain.catalogue import (
     File,
     ModelId,
@@ -21,6 +22,7 @@ from gatekeeper.domain.catalogue import (
     RevisionId,
     is_commit_id,
 )
+from gatekeeper.domain.people import PersonId
 
 _REVISIONS = (
     select(
@@ -78,18 +80,13 @@ class RevisionReader:
 
     def history(self, model_id: ModelId, head: RevisionId, limit: int = 100) -> list[Revision]:
         """Return the line of revisions that ends at `head`, newest first."""
-        rows = self._c.execute(
-            _REVISIONS.where(t.revisions.c.model_id == model_id)
-            .order_by(t.revisions.c.created_at.desc(), t.revisions.c.id)
-            .limit(1000)
-        ).all()
-        by_id = {row.id: _revision(row) for row in rows}
-        line: list[Revision] = []
-        step: str | None = head
-        while step in by_id and len(line) < limit:
-            line.append(by_id[step])
-            step = by_id[step].parent_id
-        return line
+        c = t.revisions.c
+        first = select(c.id, c.parent_id, literal(1).label("steps"))
+        line = first.where(c.id == head, c.model_id == model_id).cte(recursive=True)
+        older = select(c.id, c.parent_id, line.c.steps + 1)
+        line = line.union_all(older.where(c.id == line.c.parent_id, line.c.steps < limit))
+        rows = self._c.execute(_REVISIONS.join(line, c.id == line.c.id).order_by(line.c.steps))
+        return [_revision(row) for row in rows]
 
     def files(self, revision_id: RevisionId) -> list[File]:
         """Return the files of a revision by path."""
@@ -113,9 +110,12 @@ class RevisionReader:
         return _file(row) if row is not None else None
 
     def places(
-        self, digests: Collection[str], first: ModelId, limit: int
+        self, person_id: PersonId, digests: Collection[str], first: ModelId, limit: int
     ) -> list[tuple[ModelId, File]]:
-        """Return in which models blobs are files, one file each, the model `first` first."""
+        """Return in which models blobs are files, one file each, the model `first` first.
+
+        Of the models only that this person perhaps may know of.
+        """
         if not digests:
             return []
         f, model_id = t.files.c, t.revisions.c.model_id
@@ -123,7 +123,8 @@ class RevisionReader:
         rows = self._c.execute(
             select(model_id, func.min(f.path).label("path"), *same)
             .join(t.files, f.revision_id == t.revisions.c.id)
-            .where(f.sha256.in_(digests))
+            .join(t.models, t.models.c.id == model_id)
+            .where(f.sha256.in_(digests), perhaps_visible(person_id))
             .group_by(model_id, *same)
             .order_by(model_id != first, model_id)
             .limit(limit)

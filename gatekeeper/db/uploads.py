@@ -15,7 +15,7 @@ from gatekeeper.db import tables as t
 from gatekeeper.db.engine import writes
 from gatekeeper.domain.catalogue import ModelId
 from gatekeeper.domain.people import PersonId
-from gatekeeper.domain.uploads import XORBS, Staging, Upload, UploadId, UploadState
+from gatekeeper.domain.uploads import BLOBS, XORBS, Staging, Upload, UploadId, UploadState
 
 
 def _begins(folder: str) -> ColumnElement[bool]:
@@ -51,7 +51,7 @@ class Uploads:
         Not those that come before a commit names them: they have no path of a file.
         """
         c = t.uploads.c
-        mine = [c.person_id == person_id, c.expires_at > now, ~c.path.startswith(".git/")]
+        mine = [c.person_id == person_id, c.expires_at > now, ~_begins(".git/")]
         if model_id is not None:
             mine.append(c.model_id == model_id)
         rows = self._c.execute(select(t.uploads).where(*mine).order_by(c.path, c.id))
@@ -164,6 +164,14 @@ class Uploads:
     def drop(self, upload_ids: Sequence[UploadId]) -> None:
         """Forget uploads."""
         self._c.execute(delete(t.uploads).where(t.uploads.c.id.in_(upload_ids)))
+
+    @writes
+    def drop_blobs(self, person_id: PersonId, model_id: ModelId, digests: Collection[str]) -> None:
+        """Forget a person's blobs that a commit to a model has named."""
+        c = t.uploads.c
+        mine = (c.person_id == person_id, c.model_id == model_id, c.state == UploadState.READY)
+        named = c.path.in_([BLOBS + sha256 for sha256 in digests])
+        self._c.execute(delete(t.uploads).where(*mine, named))
 
     def _one(self, *where: Any) -> Upload | None:
         row = self._c.execute(select(t.uploads).where(*where)).one_or_none()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -158,6 +159,7 @@ class Ref:
 _REPO_NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9._-]{0,94}[A-Za-z0-9_])?")
 _REF_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._/-]{0,199}")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
+MAX_DEPTH = 32
 
 
 # `/{owner}/{name}/resolve/...` must not read as `/{name}/resolve/...`, and so on.
@@ -190,22 +192,32 @@ def is_commit_id(text: str) -> bool:
 def check_path(path: str) -> str:
     """Return a relative POSIX path safe to publish; raise Invalid.
 
-    At most 512 bytes, 255 a segment, NFC; no empty, '.' or '..' segment, backslash, control or
-    bidirectional character, nor a leading or trailing blank in a segment.
+    At most 512 bytes, 255 a segment, 32 segments, NFC; no empty, '.' or '..' segment, backslash,
+    control or bidirectional character, nor a leading or trailing blank in a segment; no `.git`.
     """
-    if not path or len(path.encode("utf-8", "replace")) > 512:
-        raise invalid("path", f"a file name must have 1 to 512 bytes: {path[:80]!r}")
+    segments = path.split("/")
+    if not path or len(path.encode("utf-8", "replace")) > 512 or len(segments) > MAX_DEPTH:
+        must = f"must have 1 to 512 bytes and at most {MAX_DEPTH} segments"
+        raise invalid("path", f"a file name {must}: {path[:80]!r}")
     if unicodedata.normalize("NFC", path) != path:
         raise invalid("path", f"the file name is not in Unicode NFC: {path!r}")
     for character in path:
         if character == "\\" or unicodedata.category(character) in {"Cc", "Cf", "Cs", "Zl", "Zp"}:
             raise invalid("path", f"the file name holds a forbidden character: {path!r}")
-    for segment in path.split("/"):
+    for segment in segments:
         if segment in {"", ".", ".."} or segment != segment.strip() or len(segment.encode()) > 255:
             raise invalid("path", f"the file name has a forbidden segment: {path!r}")
-    if path.split("/", maxsplit=1)[0] == ".git":
+    if segments[0].casefold() == ".git":  # one folder, where a disk minds no case
         raise invalid("path", "files under .git are not published")
     return path
+
+
+def folders_of(path: str) -> Iterator[str]:
+    """Go through the folders that a path lies in, the nearest first."""
+    folder = path.rpartition("/")[0]
+    while folder:
+        yield folder
+        folder = folder.rpartition("/")[0]
 
 
 def has_way_in(tier: Tier, *, agreements: bool, form: bool) -> bool:

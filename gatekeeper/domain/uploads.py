@@ -20,6 +20,8 @@ UploadId = NewType("UploadId", str)
 MOST_PARTS = 10_000  # S3 takes no more
 # Where xorbs lie until files are put together from them: they become none, and are counted apart.
 XORBS = ".git/xet/"
+# Where blobs lie until a commit names them: below it, a path ends in the digest.
+BLOBS = ".git/lfs/objects/"
 MOST_XORBS = 10_000  # of a person; 640 GB where they are as large as they may be
 _MIB = 1 << 20
 

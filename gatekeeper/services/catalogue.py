@@ -157,7 +157,7 @@ def list_models(
     ctx: Context,
     *,
     author: str | None = None,
-    search: str | None = None,
+    search: Collection[str] = (),
     gated: bool | None = None,
     order: ModelOrder = ModelOrder.NAME,
     after: tuple[str, ...] | None = None,

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from gatekeeper.db.readers import Readers
-from gatekeeper.domain.catalogue import File, Model, Revision, RevisionId, check_path
+from gatekeeper.domain.catalogue import File, Model, Revision, RevisionId, check_path, folders_of
 from gatekeeper.domain.errors import Conflict, NotFound, Unavailable, invalid
 from gatekeeper.domain.people import Context
 from gatekeeper.domain.sealed import content
@@ -137,8 +137,13 @@ def check_tree(files: Mapping[str, File]) -> None:
         raise invalid(
             "uploads", f"a revision has 1 to {MAX_FILES} files; this would have {len(files)}"
         )
+    folders: set[str] = set()
     for path in files:
-        steps = path.split("/")
-        folders = ("/".join(steps[:depth]) for depth in range(1, len(steps)))
-        if clash := next((folder for folder in folders if folder in files), None):
-            raise invalid("uploads", f"{clash!r} cannot be a file and a folder at once")
+        for folder in folders_of(path):
+            if folder in folders:
+                break
+            if folder in files:
+                raise invalid("uploads", f"{folder!r} cannot be a file and a folder at once")
+            folders.add(folder)
+    if len(folders) > MAX_FILES:
+        raise invalid("uploads", f"a revision has at most {MAX_FILES} folders")

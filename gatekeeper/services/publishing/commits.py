@@ -10,21 +10,21 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import BinaryIO
 
 from gatekeeper.db.readers import Readers
-from gatekeeper.db.unit_of_work import Act
 from gatekeeper.domain.access import Basis, Fetch, decide
 from gatekeeper.domain.catalogue import (
     File,
     Model,
     RefKind,
     Revision,
-    RevisionId,
     Stored,
     check_path,
+    folders_of,
 )
-from gatekeeper.domain.errors import Conflict, TooLarge, invalid
+from gatekeeper.domain.errors import Conflict, GatekeeperError, Invalid, TooLarge, invalid
 from gatekeeper.domain.people import Context
 from gatekeeper.domain.sealed import content
 from gatekeeper.services import access
@@ -121,28 +121,24 @@ def commit(
 ) -> Published:
     """Record one revision; sending the same again is the same revision.
 
+    What is removed goes first, then what is added comes.
     Raises: Conflict when the branch is not at `parent`, Invalid for what cannot be a revision,
     NotFound, NoSuchRevision, NotAllowed, Refused, Unavailable.
     """
     with house.db.reading() as read:
-        found = writable(read, ctx, model)
-        before = _base(read, found, branch, wanted)[1]
-        known = held(house, read, ctx, found, wanted.digests)
-        _after(before, wanted.changes, lambda change: _facts(house, known, change, {}))
-    stored = {id(c): _store(house, c) for c in wanted.changes if isinstance(c, Sent)}
+        _applied(house, read, ctx, writable(read, ctx, model), branch, wanted)
+    stored = {c.path: _store(house, c) for c in wanted.changes if isinstance(c, Sent)}
     with house.db.acting(ctx) as act:
         act.lock(f"model:{model[0]}/{model[1]}")
         found = writable(act, ctx, model)
-        head, before = _base(act, found, branch, wanted)
-        known = held(house, act, ctx, found, wanted.digests)
-        after = _after(before, wanted.changes, lambda change: _facts(house, known, change, stored))
+        head, after, refusal = _applied(house, act, ctx, found, branch, wanted, stored)
         manifest = content(write_manifest(after))
-        if wanted.parent and head is not None and head.id != wanted.parent:
-            if head.manifest_sha256 != manifest.sha256:
-                raise Conflict("another revision was published meanwhile", state=head.id)
+        if refusal is not None:
+            if head is None or head.manifest_sha256 != manifest.sha256:
+                raise refusal
             return Published(head.id, is_new=False, files=after)
         revision_id, is_new = record_revision(act, ctx, found.id, branch, wanted.message, manifest)
-        _forget_sent(act, ctx, wanted)
+        act.uploads.drop_blobs(current(act, ctx).id, found.id, wanted.digests)
     return Published(revision_id, is_new, after)
 
 
@@ -163,40 +159,70 @@ def _head(read: Readers, model: Model, branch: str) -> tuple[Revision | None, di
     return head, {file.path: file for file in files}
 
 
-def _base(
-    read: Readers, model: Model, branch: str, wanted: Commit
-) -> tuple[Revision | None, dict[str, File]]:
-    """Return where the branch is, and the files that the changes are made to.
+def _applied(
+    house: House,
+    read: Readers,
+    ctx: Context,
+    model: Model,
+    branch: str,
+    wanted: Commit,
+    stored: Mapping[str, Stored] = MappingProxyType({}),
+) -> tuple[Revision | None, list[File], GatekeeperError | None]:
+    """Return where the branch is, the files after the changes, and why they cannot follow it.
 
-    When the branch has moved on by one, that one may be this very commit, sent again: then they
-    are made to the files before it, and the caller compares.
+    When they cannot, the branch may be at this very commit, sent again: then the files are those of
+    a change to what was before it, and the caller compares.
     """
-    head, files = _head(read, model, branch)
-    if not wanted.parent or (head is not None and head.id == wanted.parent):
-        return head, files
-    if head is None or head.parent_id != wanted.parent:
-        now = head.id if head is not None else ""
-        raise Conflict("another revision was published meanwhile", state=now)
-    parent = read.catalogue.files(RevisionId(wanted.parent))
-    return head, {file.path: file for file in parent}
+    head, before = _head(read, model, branch)
+    known = held(house, read, ctx, model, wanted.digests)
+
+    def facts(change: Sent | Named) -> File:
+        return _facts(house, known, change, stored)
+
+    at = head.id if head is not None else ""
+    refusal: GatekeeperError = Conflict("another revision was published meanwhile", state=at)
+    if wanted.parent in {"", at}:
+        try:
+            return head, _after(before, wanted.changes, facts), None
+        except Invalid as error:
+            refusal = error
+    parent_id = head.parent_id if head is not None else None
+    if parent_id is None or wanted.parent not in {"", parent_id}:
+        raise refusal
+    parent = {file.path: file for file in read.catalogue.files(parent_id)}
+    return head, _after(parent, wanted.changes, facts), refusal
 
 
 def _after(
-    before: Mapping[str, File], changes: Sequence[Change], facts: Callable[[Change], File]
+    before: Mapping[str, File], changes: Sequence[Change], facts: Callable[[Sent | Named], File]
 ) -> list[File]:
-    after = dict(before)
+    after = _without(before, [change for change in changes if isinstance(change, Removed)])
+    added: dict[str, File] = {}
     for change in changes:
-        path = check_path(change.path.rstrip("/"))
-        if not isinstance(change, Removed):
-            after[path] = replace(facts(change), path=path)
+        if isinstance(change, Removed):
             continue
-        gone = [p for p in after if p == path or (change.is_folder and p.startswith(f"{path}/"))]
-        if not gone:
-            raise invalid("path", f"there is no {path!r} to delete")
-        for each in gone:
-            del after[each]
+        if check_path(change.path) in added:
+            raise invalid("path", f"{change.path!r} is added twice")
+        added[change.path] = replace(facts(change), path=change.path)
+    after |= added
     check_tree(after)
     return sorted(after.values(), key=lambda file: file.path)
+
+
+def _without(before: Mapping[str, File], removed: Sequence[Removed]) -> dict[str, File]:
+    """Return the files that stay; raises Invalid for a removal that nothing is there for."""
+    files = {check_path(each.path) for each in removed if not each.is_folder}
+    folders = {check_path(each.path.rstrip("/")) for each in removed if each.is_folder}
+    missing, after = files | folders, dict[str, File]()
+    for path, file in before.items():
+        gone = folders & set(folders_of(path)) if folders else set()
+        gone |= {path} & files
+        missing -= gone
+        if not gone:
+            after[path] = file
+    if missing:
+        raise invalid("path", f"there is no {min(missing)!r} to delete")
+    return after
 
 
 def _store(house: House, sent: Sent) -> Stored:
@@ -205,7 +231,7 @@ def _store(house: House, sent: Sent) -> Stored:
 
 
 def _facts(
-    house: House, known: Mapping[str, File], change: Change, stored: Mapping[int, Stored]
+    house: House, known: Mapping[str, File], change: Sent | Named, stored: Mapping[str, Stored]
 ) -> File:
     """Return what a file will be; before its bytes are stored only its path and size are true."""
     if isinstance(change, Named):
@@ -216,10 +242,9 @@ def _facts(
         if change.size_bytes not in {None, file.size_bytes}:
             raise invalid("lfsFile", f"{change.path}: these are {file.size_bytes} bytes")
         return file
-    assert isinstance(change, Sent)  # noqa: S101  what is removed is no file any more
     if change.size_bytes >= house.policy.lfs_threshold_bytes:
         raise TooLarge(f"{change.path}: send files of this size by git-LFS, not with the commit")
-    came = stored.get(id(change))
+    came = stored.get(change.path)
     sha256, git_sha1 = (came.sha256, came.git_sha1) if came is not None else ("", "")
     return file_of(house, change.path, sha256, git_sha1, change.size_bytes)
 
@@ -241,7 +266,7 @@ def held(
         sha256: file_of(house, "", sha256, upload.git_sha1, upload.staging.size_bytes)
         for sha256, upload in sent.items()
     }
-    places = read.catalogue.places(digests - found.keys(), model.id, MOST_PLACES)
+    places = read.catalogue.places(person.id, digests - found.keys(), model.id, MOST_PLACES)
     models = read.catalogue.models_by_id({model_id for model_id, _ in places})
     standings = access.standings(read, person, list(models.values()))
     for model_id, file in places:
@@ -251,9 +276,3 @@ def held(
         if verdict.allowed and (is_theirs or verdict.basis is Basis.OPEN):
             found.setdefault(file.sha256, file)
     return found
-
-
-def _forget_sent(act: Act, ctx: Context, wanted: Commit) -> None:
-    """Drop the uploads of what is a file now; their person may send as much again."""
-    sent = act.uploads.held(current(act, ctx).id, wanted.digests, ctx.now)
-    act.uploads.drop([upload.id for upload in sent.values()])

@@ -40,7 +40,7 @@ def list_models(ctx: Context, asked: queries.Models) -> Page[answers.ModelRow]:
         house(),
         ctx,
         author=asked.author,
-        search=asked.search,
+        search=[asked.search] if asked.search else [],
         gated=asked.gated,
         after=parts(asked.after) if asked.after is not None else None,
         limit=asked.limit,

@@ -10,6 +10,7 @@ import base64
 import binascii
 import json
 import re
+import unicodedata
 from collections.abc import Sequence
 from datetime import datetime
 from urllib.parse import urlencode, urlsplit
@@ -73,9 +74,24 @@ def text(name: str) -> str | None:
     return _checked(name, found) if found else None
 
 
-def texts(name: str) -> list[str]:
+def texts(name: str, most: int | None = None) -> list[str]:
     """Read a repeated text of the query or form, `name` or `name[]`; raises BadRequest."""
-    return [_checked(name, value) for value in _given(name) + _given(f"{name}[]")]
+    found = [_checked(name, value) for value in _given(name) + _given(f"{name}[]")]
+    if most is not None and len(found) > most:
+        raise BadRequest(f"{name}: at most {most} times")
+    return found
+
+
+def paths(name: str) -> list[str]:
+    """Read paths of the query or form; what could not be published is left out."""
+    return [path for value in _given(name) if _could_be(path := value.strip("/"))]
+
+
+def _could_be(path: str) -> bool:
+    try:
+        return bool(check_path(path))
+    except Invalid:
+        return False
 
 
 def _given(name: str) -> list[str]:
@@ -127,11 +143,14 @@ def cursor(name: str = "cursor") -> list[str] | None:
         place = json.loads(base64.b64decode(found.encode("ascii"), altchars=b"-_", validate=True))
     except (ValueError, binascii.Error, RecursionError) as error:
         raise BadRequest(f"{name}: take it from the Link of the page before") from error
-    if not isinstance(place, list) or not all(
-        isinstance(p, str) and p.isprintable() for p in place
-    ):
+    if not isinstance(place, list) or not all(isinstance(p, str) and _is_text(p) for p in place):
         raise BadRequest(f"{name}: take it from the Link of the page before")
     return place
+
+
+def _is_text(value: str) -> bool:
+    """Say whether it holds neither control characters nor halves of one: any path is a text."""
+    return not any(unicodedata.category(character) in {"Cc", "Cs"} for character in value)
 
 
 def place(by: ModelOrder) -> tuple[str, ...] | None:

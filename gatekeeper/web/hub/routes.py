@@ -42,6 +42,7 @@ MODEL = "/api/models/<segment:namespace>/<segment:name>"
 TREE_PAGE = 1000
 # Filters on what no model here has: they match nothing, and are not passed over in silence.
 UNKNOWN_FILTERS = ("apps", "inference", "inference_provider", "num_parameters")
+MOST_SEARCHES = 8
 
 
 @blueprint.get(RESOLVE)
@@ -118,7 +119,7 @@ def list_models() -> Response:
         house(),
         ctx,
         author=parse.text("author"),
-        search=parse.text("search"),
+        search=parse.texts("search", MOST_SEARCHES),
         gated=parse.flag("gated") if "gated" in request.args else None,
         order=order,
         after=parse.place(order),
@@ -184,7 +185,7 @@ def list_tree(namespace: str, name: str, revision: str, path: str = "") -> Respo
 def paths_info(namespace: str, name: str, revision: str) -> Response:
     """Describe the paths of a form; what does not exist is left out."""
     found = _contents(namespace, name, revision)
-    return jsonify(_tree(found).entries([path.strip("/") for path in parse.texts("paths")]))
+    return jsonify(_tree(found).entries(parse.paths("paths")))
 
 
 @blueprint.get(f"{MODEL}/refs")
