@@ -6,7 +6,7 @@ DATA   ?= var/demo
 BIN    := $(VENV)/bin
 UV     := $(shell command -v uv 2>/dev/null)
 PYTHON ?= $(firstword $(foreach p,python3.13 python3.12 python3.11 python3,$(shell command -v $(p) >/dev/null 2>&1 && $(p) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $(p))))
-WORKERS ?= 2
+WORKERS ?= 3
 comma := ,
 
 .PHONY: run test check lint bench screenshots clean
