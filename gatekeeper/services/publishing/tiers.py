@@ -5,15 +5,15 @@ A model that a client made has the strictest tier and nobody chose it: its first
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from gatekeeper.db.unit_of_work import Act
 from gatekeeper.domain.catalogue import Model, Visibility, has_way_in
-from gatekeeper.domain.errors import NotAllowed, NotFound, invalid
+from gatekeeper.domain.errors import NotAllowed, invalid
 from gatekeeper.domain.facts import catalogue as f
 from gatekeeper.domain.people import Context
-from gatekeeper.domain.tiers import Tier
+from gatekeeper.domain.tiers import Requirement, Tier
 from gatekeeper.services.ports import House
 from gatekeeper.services.publishing.releases import writable
 from gatekeeper.services.publishing.terms import terms_of
@@ -43,6 +43,20 @@ def record(act: Act, model: Model, tier: Tier) -> None:
         act.record(f.ModelTightened(model.id, tier.code))
 
 
+def gate_of(tier: Tier) -> bool | str:
+    """Return the Hub's kind of gate: False for anybody, `auto` for conditions, `manual` for people.
+
+    What is withheld is `manual`: no condition opens it.
+    """
+    if tier.is_open:
+        return False
+    return "manual" if tier.is_reviewed or _is_withheld(tier) else "auto"
+
+
+def _is_withheld(tier: Tier) -> bool:
+    return tier.needs(Requirement.NOT_DISTRIBUTED)
+
+
 def settle(
     house: House,
     ctx: Context,
@@ -54,18 +68,42 @@ def settle(
 
     Raises: Invalid when nobody could get in, NotAllowed for a looser tier, NotFound, Refused.
     """
+    return _settle(house, ctx, name, lambda _: tier, visibility)
+
+
+def settle_gate(
+    house: House,
+    ctx: Context,
+    name: tuple[str, str],
+    gate: bool | str | None,
+    visibility: Visibility | None,
+) -> Model:
+    """As `settle`, by the Hub's kind of gate: a tier of that kind that was chosen stays."""
+
+    def choose(model: Model) -> Tier | None:
+        stays = model.is_decided and not _is_withheld(model.tier) and gate_of(model.tier) == gate
+        return None if gate is None or stays else house.tiers[OF_GATE[gate]]
+
+    return _settle(house, ctx, name, choose, visibility)
+
+
+def _settle(
+    house: House,
+    ctx: Context,
+    name: tuple[str, str],
+    choose: Callable[[Model], Tier | None],
+    visibility: Visibility | None,
+) -> Model:
     with house.db.acting(ctx) as act:
         act.lock(f"model:{name[0]}/{name[1]}")
         model = writable(act, ctx, name)
+        tier = choose(model)
         if tier is not None:
             _check(model, tier)
             record(act, model, tier)
         if visibility is not None and visibility is not model.visibility:
             act.record(replace(terms_of(act, model), visibility=visibility))
-        found = act.catalogue.model(*name)
-    if found is None:
-        raise NotFound("no such model")
-    return found
+        return writable(act, ctx, name)
 
 
 def _check(model: Model, tier: Tier) -> None:

@@ -19,8 +19,8 @@ from gatekeeper.domain.catalogue import (
     Revision,
     Visibility,
 )
-from gatekeeper.domain.tiers import Requirement
 from gatekeeper.services.profile import Profile
+from gatekeeper.services.publishing import tiers
 from gatekeeper.services.publishing.files import lfs_pointer
 from gatekeeper.web.hub import card as cards
 from gatekeeper.web.hub.card import Card
@@ -31,17 +31,6 @@ Json = dict[str, Any]
 def moment(at: datetime) -> str:
     """Write a time as the clients parse it: UTC, milliseconds, `Z`."""
     return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def gated(model: Model) -> str | bool:
-    """Return `False` when anybody may fetch, `auto` when conditions decide, `manual` when people.
-
-    A withheld model is `manual`: no condition opens it.
-    """
-    if model.tier.is_open:
-        return False
-    by_hand = model.tier.is_reviewed or model.tier.needs(Requirement.NOT_DISTRIBUTED)
-    return "manual" if by_hand else "auto"
 
 
 def model_info(model: Model, revision: Revision | None, size_bytes: int, card: Card) -> Json:
@@ -56,7 +45,7 @@ def model_info(model: Model, revision: Revision | None, size_bytes: int, card: C
         "author": model.namespace,
         "sha": revision.id if revision is not None else None,
         "private": model.visibility is Visibility.HIDDEN,
-        "gated": gated(model),
+        "gated": tiers.gate_of(model.tier),
         "disabled": model.availability is Availability.WITHDRAWN,
         "createdAt": moment(model.created_at),
         "lastModified": moment(model.changed_at),
