@@ -58,7 +58,7 @@ class Devices:
         return _device(dict(row)) if row is not None else None
 
     def waiting(self, now: datetime) -> int:
-        """Return how many there are."""
+        """Return how many have not expired, answered or not."""
         query = select(func.count()).where(t.devices.c.expires_at > now)
         return int(self._c.execute(query).scalar_one())
 
@@ -89,6 +89,11 @@ class Devices:
         """Forget a program; False when it is gone already."""
         gone = self._c.execute(delete(t.devices).where(t.devices.c.digest == digest))
         return bool(gone.rowcount)
+
+    @writes
+    def drop_of(self, person_id: PersonId) -> None:
+        """Forget the programs that a person has answered."""
+        self._c.execute(delete(t.devices).where(t.devices.c.person_id == person_id))
 
     @writes
     def sweep(self, before: datetime) -> None:

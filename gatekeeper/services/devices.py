@@ -121,20 +121,29 @@ def answer(house: House, ctx: Context, code: str, scope: Scope, *, allows: bool)
 
 
 def redeem(house: House, ctx: Context, device_code: str) -> str:
-    """Return the token of a program that was let in, once; raises NoToken."""
+    """Return the token of a program that was let in, once; raises NoToken.
+
+    Nothing is written for a code that nobody has, has expired, was turned away or comes too soon.
+    """
     digest = _digest(device_code)
-    with house.db.acting(ctx) as act:
-        device = act.devices.by_digest(digest)
-        refusal = _refusal(ctx, device)
-        if device is not None:
+    with house.db.reading() as read:
+        device = read.devices.by_digest(digest)
+    refusal = _refusal(ctx, device)
+    if refusal is Refusal.PENDING:
+        with house.db.acting(ctx) as act:
             act.devices.note_poll(digest, ctx.now)
-        is_ours = refusal is None and act.devices.drop(digest)
-    if device is None or device.person_id is None or not is_ours:
+    if refusal is not None or device is None or device.person_id is None:
         raise NoToken(refusal or Refusal.UNKNOWN)
     owner = Context(Actor(ActorKind.PERSON, device.person_id), ctx.now, ctx.fresh, ctx.request_id)
     name = f"hf auth login {written(device.user_code)}"
     days = min(TOKEN_DAYS, house.policy.token_longest_days)
-    return tokens.create(house, owner, device.person_id, name, device.scope, days)[1]
+    with house.db.acting(owner) as act:
+        person = act.people.by_id(device.person_id, lock=True)
+        if person is None or person.suspended:
+            raise NoToken(Refusal.DENIED)
+        if not act.devices.drop(digest):
+            raise NoToken(Refusal.UNKNOWN)
+        return tokens.record(act, owner, person.id, name, device.scope, days)[1]
 
 
 def _refusal(ctx: Context, device: Device | None) -> Refusal | None:

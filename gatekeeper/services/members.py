@@ -19,6 +19,7 @@ def set_suspended(house: House, ctx: Context, email: str, reason: str, *, suspen
         if suspended:
             act.record(f.PersonSuspended(person.id, note))
             act.ephemeral.end_sessions_of(person.id)
+            act.devices.drop_of(person.id)
         else:
             act.record(f.PersonReinstated(person.id, note))
 

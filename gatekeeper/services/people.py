@@ -84,6 +84,7 @@ def check_reset(house: House, ctx: Context, token: str) -> tuple[Claim, Person]:
 def reset_password(house: House, ctx: Context, token: str, password: str) -> Person:
     """Set a new password by a mailed token, once; every session and token of the person ends.
 
+    So does every login of a program that they let in and that has not fetched its token.
     Raises: BadLink for a token used, expired or not ours; Invalid for a weak password.
     """
     claim, person = check_reset(house, ctx, token)
@@ -100,6 +101,7 @@ def reset_password(house: House, ctx: Context, token: str, password: str) -> Per
         if not person.is_verified:  # they read mail at the address: that is what verifying asks
             act.record(f.AddressVerified(person.id, act.people.commitments(person.id)[0]))
         act.ephemeral.end_sessions_of(person.id)
+        act.devices.drop_of(person.id)
     return person
 
 

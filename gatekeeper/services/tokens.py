@@ -10,6 +10,7 @@ import hashlib
 from datetime import timedelta
 
 from gatekeeper.db.readers import Readers
+from gatekeeper.db.unit_of_work import Act
 from gatekeeper.domain.access import Reason, Refused
 from gatekeeper.domain.errors import BadCredentials, NotAllowed, NotFound, invalid
 from gatekeeper.domain.facts import people as f
@@ -44,26 +45,33 @@ def create(
         raise invalid("days", f"choose 1 to {house.policy.token_longest_days} days")
     if not ctx.actor.is_operator and ctx.actor.person_id != person_id:
         raise NotAllowed("G-role", "you make tokens for yourself alone")
-    text = write_token(ctx.fresh(32))
-    token_id = TokenId(ctx.new_id("tok"))
     with house.db.acting(ctx) as act:
         person = act.people.by_id(person_id, lock=True)
         if person is None:
             raise NotFound("no such person")
         if not ctx.actor.is_operator and not person.is_verified:
             raise Refused(Reason.EMAIL_UNVERIFIED)
-        act.record(
-            f.TokenCreated(
-                token_id=token_id,
-                person_id=person_id,
-                name=ctx.sealed("name", label),
-                scope=scope,
-                digest=digest_of(text),
-                hint=text[-4:],
-                expires_at=ctx.now + timedelta(days=days),
-            )
+        return record(act, ctx, person_id, label, scope, days)
+
+
+def record(
+    act: Act, ctx: Context, person_id: PersonId, name: str, scope: Scope, days: int
+) -> tuple[AccessToken, str]:
+    """Make an access token within an act that has seen to what `create` asks; returns the same."""
+    text = write_token(ctx.fresh(32))
+    token_id = TokenId(ctx.new_id("tok"))
+    act.record(
+        f.TokenCreated(
+            token_id=token_id,
+            person_id=person_id,
+            name=ctx.sealed("name", name),
+            scope=scope,
+            digest=digest_of(text),
+            hint=text[-4:],
+            expires_at=ctx.now + timedelta(days=days),
         )
-        made = act.people.token(token_id)
+    )
+    made = act.people.token(token_id)
     assert made is not None  # noqa: S101  it was recorded just now
     return made, text
 

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from flask import Flask
 
+from gatekeeper.db.devices import DeviceState
+from gatekeeper.domain.errors import Busy
 from gatekeeper.domain.people import Scope
-from gatekeeper.services import devices, sessions, tokens
+from gatekeeper.services import devices, members, sessions, tokens
 from gatekeeper.services.devices import NoToken, Refusal
 from gatekeeper.web.hub.device import GRANT
 from tests.builders import World
 from tests.cast import Cast, context
 from tests.http.pages.conftest import Browser, Open
+from tests.http.pages.test_account import letter
 
 
 class Program:
@@ -120,6 +124,63 @@ def test_what_is_no_code_gets_no_token(program: Program, sent: dict[str, str], e
     status, told = program.ask(**sent)
     assert (status, told["error"]) == (400, error)
     assert "access_token" not in told
+
+
+def test_whoever_resets_their_password_lets_no_program_in_that_was_let_in_before(
+    program: Program, browser: Open, cast: Cast, world: World
+) -> None:
+    """Whoever held the account may have: the owner of the address ends it with the tokens."""
+    thief = browser(cast.researcher)
+    assert _decide(thief, program.code, "allow") == 303
+    thief.send("/reset", email=cast.researcher.email)
+    path = letter(world.house, cast.researcher.email, "reset")
+    assert browser().send(path, password="five quite plain words here").status_code == 303
+    assert program.ask()[1]["error"] == "invalid_grant"
+
+
+def test_nobody_who_is_suspended_lets_a_program_in(
+    program: Program, browser: Open, cast: Cast, world: World
+) -> None:
+    house, person = world.house, cast.researcher
+    assert _decide(browser(person), program.code, "allow") == 303
+    members.set_suspended(house, context(), person.email, "leak", suspended=True)
+    assert program.ask()[1]["error"] == "invalid_grant"
+    late = devices.begin(house, context())
+    with house.db.acting(context()) as act:  # an answer that they gave just before
+        digest = tokens.digest_of(late.device_code)
+        act.devices.answer(digest, DeviceState.ALLOWED, person.id, Scope.READ)
+    assert program.ask(device_code=late.device_code)[1]["error"] == "access_denied"
+    with house.db.reading() as read:
+        assert [token.id for token in read.people.tokens_of(person.id)] == [person.token_id]
+
+
+def test_a_code_without_a_token_waits_for_nobodys_turn_to_write(world: World) -> None:
+    house, researcher = world.house, context(world.cast.researcher.actor)
+    hasty, denied = devices.begin(house, context()), devices.begin(house, context())
+    devices.answer(house, researcher, denied.user_code, Scope.READ, allows=False)
+    with pytest.raises(NoToken):
+        devices.redeem(house, context(), hasty.device_code)
+    with house.db.acting(context()):  # the one turn that there is on SQLite
+        for code, refusal in (
+            ("0" * 64, Refusal.UNKNOWN),
+            (denied.device_code, Refusal.DENIED),
+            (hasty.device_code, Refusal.SLOW_DOWN),
+        ):
+            with pytest.raises(NoToken, match=refusal):
+                devices.redeem(house, context(), code)
+
+
+def test_a_code_is_good_until_its_token_is_recorded(world: World, program: Program) -> None:
+    house, researcher = world.house, context(world.cast.researcher.actor)
+    devices.answer(house, researcher, program.code, Scope.READ, allows=True)
+
+    def too_many(_size: int) -> bytes:
+        raise Busy("in the middle of it")
+
+    with pytest.raises(Busy):
+        devices.redeem(house, replace(context(), fresh=too_many), program.codes["device_code"])
+    assert program.ask()[0] == 200
+    assert program.ask()[1]["error"] == "invalid_grant"
 
 
 def test_haste_and_delay_are_told_in_the_words_of_the_rfc(world: World) -> None:
