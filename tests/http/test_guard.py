@@ -6,6 +6,8 @@ import os
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
+from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from flask import Flask
@@ -13,10 +15,12 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from gatekeeper.app import create_app
+from gatekeeper.domain.people import Actor, Context
 from gatekeeper.services import people
 from tests.builders import WEIGHTS, World
 from tests.conftest import Copy, Site, make_settings
 from tests.http.doors import Door
+from tests.http.pages.conftest import Browser
 from tests.http.test_matrix import DOORS, Stage, knock, stage
 
 __all__ = ["stage"]  # the fixture
@@ -152,6 +156,34 @@ def test_behind_one_proxy_what_it_added_counts_and_what_the_client_wrote_does_no
     assert tries(behind(world, 1), "10.0.0.1", "10.0.0.2", "10.0.0.3") == [200, 200, 200]
     forged = ("1.1.1.1, 10.0.0.9", "2.2.2.2, 10.0.0.9", "3.3.3.3, 10.0.0.9")
     assert tries(behind(world, 1), *forged) == [200, 200, 429]
+
+
+def test_who_asks_too_often_is_told_what_is_left_of_the_window_in_each_dialect(
+    world: World,
+) -> None:
+    once = dict.fromkeys(("GATEKEEPER_LIMITS__API", "GATEKEEPER_LIMITS__SIGN_IN"), "1/hour")
+    app = create_app(
+        make_settings(GATEKEEPER_LIMITS__ENABLED="true", **once), world.house, bytes(32)
+    )
+    browser = Browser(app.test_client())
+
+    def ask() -> list[TestResponse]:
+        calls = browser.client.get("/api/v1/models")
+        logins = browser.client.post("/oauth/device", data={"client_id": "x"})
+        return [calls, logins, browser.send("/sign-in", **SIGN_IN)]
+
+    assert [answer.status_code for answer in ask()] == [200, 200, 401]
+    wiring = app.extensions["gatekeeper"]
+
+    def half_an_hour_on(actor: Actor, request_id: str) -> Context:
+        made: Context = wiring.context(actor, request_id)
+        return replace(made, now=made.now + timedelta(minutes=30))
+
+    app.extensions["gatekeeper"] = replace(wiring, context=half_an_hour_on)
+    for refused in ask():
+        assert refused.status_code == 429
+        assert 1700 <= int(refused.headers["Retry-After"]) <= 1800, refused.request.path
+    assert "Try again in 30 minutes." in refused.text
 
 
 def test_a_client_cannot_name_the_scheme_or_the_host_by_a_header(world: World) -> None:

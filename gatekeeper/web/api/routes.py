@@ -6,7 +6,6 @@ why, stands in docs/api.md. Not here: proofs and checkpoints of the ledger.
 
 from __future__ import annotations
 
-import math
 import unicodedata
 from collections.abc import Mapping
 from functools import cache
@@ -14,10 +13,9 @@ from typing import Any
 
 from flask import Blueprint, Flask, Response, g, request
 from flask_limiter import Limiter, RateLimitExceeded
-from flask_limiter.util import get_remote_address
 from werkzeug.exceptions import NotFound
 
-from gatekeeper.domain.people import ANONYMOUS
+from gatekeeper.web import limits
 from gatekeeper.web.api import (
     openapi,
     routes_agreements,
@@ -31,7 +29,6 @@ from gatekeeper.web.api import (
     routes_me,
     routes_uploads,
 )
-from gatekeeper.web.wiring import new_context
 
 NOUNS = (
     routes_me.noun,
@@ -71,7 +68,7 @@ def install(app: Flask, limit: str) -> None:
     Every answer says how many are left; Flask-Limiter would put Retry-After on each of them, too.
     """
     app.register_blueprint(blueprint)
-    limiter = Limiter(get_remote_address, app=app)
+    limiter = limits.limiter(app)
     app.extensions["gatekeeper-api-limiter"] = limiter  # its wrappers hold it weakly
 
     @limiter.shared_limit(limit, scope="api")
@@ -84,7 +81,7 @@ def install(app: Flask, limit: str) -> None:
             try:
                 count()
             except RateLimitExceeded:
-                g.api_limit = _told(limiter) | {"Retry-After": _wait(limiter)}
+                g.api_limit = _told(limiter) | {"Retry-After": str(limits.seconds_left())}
                 raise
             g.api_limit = _told(limiter)
 
@@ -103,9 +100,3 @@ def _told(limiter: Limiter) -> dict[str, str]:
         "X-RateLimit-Remaining": str(max(0, now.remaining)),
         "X-RateLimit-Reset": str(now.reset_at),
     }
-
-
-def _wait(limiter: Limiter) -> str:
-    now, reached = new_context(ANONYMOUS).now, limiter.current_limit
-    seconds = math.ceil(reached.reset_at - now.timestamp()) if reached is not None else 1
-    return str(max(1, seconds))

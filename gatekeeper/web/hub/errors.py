@@ -21,6 +21,7 @@ from gatekeeper.domain import errors as e
 from gatekeeper.domain import requests as r
 from gatekeeper.domain.access import Reason, Refused
 from gatekeeper.services.downloads import NoSuchFile, NoSuchRevision
+from gatekeeper.web import limits
 from gatekeeper.web.hub.parse import base
 from gatekeeper.web.identity import context_for
 from gatekeeper.web.wording import step
@@ -158,16 +159,16 @@ def _http_reply(error: Exception) -> Reply:
     if error.description == NoSuchAddress.description:
         return Reply(404, "There is nothing at this address")
     if isinstance(error, RateLimitExceeded):
-        return _too_many(error)
+        return _too_many()
     kept = {k: v for k, v in error.get_headers() if k in {"Allow", "Retry-After", "Content-Range"}}
     return Reply(error.code, error.description or error.name, headers=kept)
 
 
-def _too_many(error: RateLimitExceeded) -> Reply:
-    """Answer in both ways in which clients look for how long to wait: seconds until none is left.
+def _too_many() -> Reply:
+    """Answer in both ways in which clients look for how long to wait.
 
     Source: huggingface_hub from 1.6 on, `utils/_http.py` (parse_ratelimit_headers); RFC 9110.
     """
-    seconds = error.limit.limit.get_expiry() if error.limit is not None else 60
+    seconds = limits.seconds_left()
     wait = {"RateLimit": f'"logins";r=0;t={seconds}', "Retry-After": str(seconds)}
     return Reply(429, f"Too many tries: wait {seconds} seconds, and try again", headers=wait)

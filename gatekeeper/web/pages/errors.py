@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from urllib.parse import quote
@@ -19,7 +20,7 @@ from werkzeug.exceptions import HTTPException
 
 from gatekeeper.domain import errors as e
 from gatekeeper.domain.access import Reason, Refused
-from gatekeeper.web import wording
+from gatekeeper.web import limits, wording
 
 log = logging.getLogger("gatekeeper.web")
 
@@ -213,9 +214,9 @@ def _http(error: HTTPException) -> Said:
         text = "It was open too long or is not ours. Go back, reload the page and send it again."
         return Said(400, "bad_request", "This form could not be taken", text, [_HOME])
     if isinstance(error, RateLimitExceeded):
-        seconds = error.limit.limit.get_expiry() if error.limit is not None else 60
-        wait = "a minute" if seconds <= 60 else "an hour"
-        text = f"Wait, and try again within {wait}."
+        seconds = limits.seconds_left()
+        minutes = math.ceil(seconds / 60)
+        text = f"Try again in {'a minute' if minutes == 1 else f'{minutes} minutes'}."
         return Said(429, "rate_limited", "Too many tries", text, [], {"Retry-After": str(seconds)})
     if status == 404:
         return _NOT_FOUND

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from flask import Flask
-from flask_limiter import Limiter
-from flask_limiter.util import get_remote_address
 
+from gatekeeper.web import limits
 from gatekeeper.web.pages import (
     access,
     account,
@@ -43,7 +42,7 @@ def install(app: Flask, sign_in_limit: str, registration_limit: str) -> None:
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)
     frame.install(app, frozenset(blueprint.name for blueprint in BLUEPRINTS))
-    limiter = Limiter(get_remote_address, app=app)
+    limiter = limits.limiter(app)
     app.extensions["gatekeeper-limiter"] = limiter  # its wrappers hold it weakly
     for endpoint, limit in (
         ("account.sign_in", sign_in_limit),

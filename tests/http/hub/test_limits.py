@@ -38,7 +38,8 @@ def test_whoever_begins_logins_without_end_is_told_how_long_to_wait(
     assert client.post("/oauth/device", data={"client_id": "x"}).status_code == 200
     refused = client.post("/oauth/device", data={"client_id": "x"})
     assert refused.status_code == 429
-    assert refused.headers["RateLimit"] == '"logins";r=0;t=60'
-    assert refused.headers["Retry-After"] == "60"
-    assert "wait 60 seconds" in refused.headers["X-Error-Message"]
+    seconds = refused.headers["Retry-After"]
+    assert 1 <= int(seconds) <= 60
+    assert refused.headers["RateLimit"] == f'"logins";r=0;t={seconds}'
+    assert f"wait {seconds} seconds" in refused.headers["X-Error-Message"]
     assert client.get("/api/models").status_code == 200
