@@ -31,7 +31,7 @@ _SECRETS = tuple(
         (r"\b(DETAIL|CONTEXT|Failing row contains)\b.*", 0, r"\1 " + OUT),
         (r"(://[^/\s:@]{0,99}):[^/\s]{0,999}@", 0, rf"\1:{OUT}@"),
         (r"\b(Bearer|Basic|Cookie:|Set-Cookie:)\s{1,9}\S.*", re.IGNORECASE, r"\1 " + OUT),
-        (r"(/(?:d|verify|reset|register)/)[^/\s\"'<>]+", 0, rf"\1{OUT}"),
+        (r"(/(?:d|verify|reset|register|api/lfs)/)[^/\s\"'<>]+", 0, rf"\1{OUT}"),
         (r"\b(gk_|hf_)\w+", 0, rf"\1{OUT}"),
         (_NAMED, re.IGNORECASE, rf"\1\2{OUT}"),
         # Sessions, signatures, keys; a digest in hex is none.
@@ -46,8 +46,8 @@ _PERSONAL = (
 
 # Where none of this is, nothing above fits: most events are lines of requests, and there are many.
 _SUSPECT = re.compile(
-    rf"@|=|//|/(?:d|verify|reset|register)/[^<]|gk_|hf_|bearer|basic|cookie|detail|context|failing"
-    rf"|{_NAMES}|[\w-]{{43}}",
+    r"@|=|//|/(?:d|verify|reset|register|api/lfs)/[^<]|gk_|hf_|bearer|basic|cookie|detail|context"
+    rf"|failing|{_NAMES}|[\w-]{{43}}",
     re.IGNORECASE | re.ASCII,
 )
 

@@ -83,7 +83,8 @@ def secrets_of(stage: Stage) -> set[str]:
     """Return what may stand in no log: of people, doors and hidden things."""
     world = stage.world
     link = stage.values["link"].split("/")[2]
-    found = {CANARY, LONELY, "canary.example", PASSWORD, link, link[:40], stage.values["hidden"]}
+    known = {stage.values["hidden"], stage.values["forged"]}
+    found = {CANARY, LONELY, "canary.example", PASSWORD, link, link[:40], *known}
     for who in MEMBERS:
         member = world.cast[who]
         found |= {member.email, member.name, member.token, member.token[3:20], member.id}
@@ -202,6 +203,7 @@ SIGNED = "A" * 200 + "." + "b-_" * 14 + "c"
     [
         (f"GET /d/{SIGNED}/model.bin", "GET /d/[...]/model.bin"),
         ("GET /d/cut-short/x and /verify/abc", "GET /d/[...]/x and /verify/[...]"),
+        ("PUT /api/lfs/cut-short/1 failed", "PUT /api/lfs/[...]/1 failed"),
         (f"token {SIGNED} is odd", "token [...].[...] is odd"),
         ("gk_0123456789abcdef is dead", "gk_[...] is dead"),
         ("hf_abcDEF was sent", "hf_[...] was sent"),

@@ -6,8 +6,10 @@ The suite of signed links runs in each mode (test_signed_links); here is what di
 from __future__ import annotations
 
 import http.client
+import re
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
@@ -17,13 +19,14 @@ from gatekeeper.app import create_app
 from gatekeeper.domain.grants import EndReason, GrantCommand
 from gatekeeper.domain.links import DeliveryMode
 from gatekeeper.services import downloads, grants
+from gatekeeper.services.uploads import blobs
 from gatekeeper.settings import load
 from gatekeeper.web.pages.snippets import Source, tools
 from tests import builders
 from tests.cast import Member, context
 from tests.http.pages.conftest import Browser
 from tests.live import free_port
-from tests.nginx import running_nginx
+from tests.nginx import of_the_handbook, running_nginx, running_site
 from tests.wire.clients import VERSIONS, Client, python_of
 from tests.wire.conftest import way_of
 from tests.wire.server import LARGE_BYTES, Live
@@ -147,6 +150,12 @@ def test_the_place_of_a_blob_is_not_told(behind_nginx: Live) -> None:
     assert not [name for name, _ in headers if name.startswith("x-accel")]
 
 
+def logged(live: Live) -> str:
+    """Return what nginx has logged; it writes a line once the answer has left."""
+    assert ask(live, "/healthz")[0] == 200
+    return (live.data.parent / "nginx" / "log").read_text()
+
+
 def test_a_token_stands_in_no_log_of_nginx(behind_nginx: Live) -> None:
     """Neither of a link nor of a person."""
     live, member = behind_nginx, holder(behind_nginx)
@@ -155,10 +164,61 @@ def test_a_token_stands_in_no_log_of_nginx(behind_nginx: Live) -> None:
     assert ask(live, link.path, method="HEAD")[0] == 200
     assert ask(live, link.path, Range="bytes=0-9")[0] == 206
     assert ask(live, FILE, member, Range="bytes=0-9")[0] == 206
-    log = (live.data.parent / "nginx" / "log").read_text()
+    log = logged(live)
     assert FILE in log
     assert link.path.split("/")[2] not in log
     assert member.token not in log
+
+
+SECRET = "zq-secret-" * 5
+
+
+def with_a_secret(live: Live) -> list[str]:
+    """Return an address of each route that has a secret in its path."""
+    app = create_app(load(live.settings)[0], live.house, b"a key of this test's own........")
+    rules = [r.rule for r in app.url_map.iter_rules() if r.arguments & {"token", "ticket"}]
+    found = {re.sub("<[^>]+>", SECRET, rule.replace("<int:number>", "1")) for rule in rules}
+    assert {path.split(SECRET)[0] for path in found} == {
+        "/d/", "/verify/", "/reset/", "/register/", "/api/lfs/",
+    }  # fmt: skip
+    return sorted(found)
+
+
+def test_the_log_of_nginx_has_the_doors_and_no_secret_of_an_address(behind_nginx: Live) -> None:
+    """Of no route, and not the ticket of an upload, whole or in parts."""
+    live = behind_nginx
+    model = live.world.models["T0"]
+    (begun,) = blobs.begin(
+        live.house,
+        context(live.world.cast.owner.bearer),
+        (model.namespace, model.name),
+        [blobs.Asked("ab" * 32, 5)],
+        in_parts=False,
+    )
+    tickets = [f"/api/lfs/{begun.ticket}", f"/api/lfs/{begun.ticket}/1"]
+    for path in (*with_a_secret(live), *tickets, tickets[0].replace("api", "%61pi")):
+        assert ask(live, path, method="PUT" if "lfs" in path else "GET")[0] < 500
+    log = logged(live)
+    for door in ("GET /d", "GET /verify", "GET /reset", "GET /register", "PUT /api/lfs"):
+        assert f'"{door}/..."' in log
+    assert begun.ticket
+    assert not [secret for secret in (SECRET[:20], begun.ticket[:20]) if secret in log]
+
+
+def test_the_words_of_the_handbook_keep_the_secrets_of_addresses_out_of_a_log(
+    live_by_mode: Callable[[DeliveryMode], Live], tmp_path: Path
+) -> None:
+    """Of a server that logs whole requests, as nginx does of itself."""
+    live, port, log = live_by_mode(DeliveryMode.DIRECT), free_port(), tmp_path / "access"
+    inside = of_the_handbook().replace("127.0.0.1:8000", f"127.0.0.1:{live.port}")
+    server = f"server {{ listen 127.0.0.1:{port}; access_log {log}; {inside} }}"
+    with running_site(tmp_path / "nginx", port, server):
+        there = replace(live, url=f"http://127.0.0.1:{port}")
+        for path in with_a_secret(live):
+            assert ask(there, path, method="PUT" if "lfs" in path else "GET")[0] < 500
+        assert ask(there, "/api/models")[0] == 200
+    assert "/api/models" in log.read_text()
+    assert SECRET[:20] not in log.read_text()
 
 
 def test_a_blob_that_is_missing_is_our_error_and_no_page_of_nginx(behind_nginx: Live) -> None:
