@@ -45,11 +45,14 @@ from gatekeeper.web.metrics import Metrics
 from gatekeeper.web.pages import errors as page_errors
 from gatekeeper.web.pages import routes as pages
 from gatekeeper.web.straight import straight
-from gatekeeper.web.wiring import DownloadSlots, RequestIds, Wiring
+from gatekeeper.web.wiring import DownloadSlots, RequestIds, Room, Wiring
 
 KEY_BYTES = 32
 PATIENT_SECONDS = 10.0
 REDIS_SECONDS = 0.5
+# Of a process: on its disk, and in its memory (200 MiB each).
+SPOOLED_BYTES = 4 << 30
+ASSEMBLIES, ASSEMBLY_WAIT_SECONDS = 4, 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,6 +243,8 @@ def create_app(
         context=clock.context_for,
         request_ids=RequestIds(clock.fresh(5).hex()),
         downloads=DownloadSlots(settings.server.max_downloads, metrics.moved),
+        spooling=Room(SPOOLED_BYTES, "too many large bodies are coming in"),
+        assembling=Room(ASSEMBLIES, "too many files are being put together", ASSEMBLY_WAIT_SECONDS),
         secure_cookie=not settings.is_loopback,
         metrics=metrics,
         metrics_token=settings.metrics.token.get_secret_value(),

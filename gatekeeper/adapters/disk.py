@@ -42,6 +42,17 @@ def new_file(directory: Path) -> Iterator[tuple[BinaryIO, Path]]:
             Path(name).unlink(missing_ok=True)
 
 
+@contextmanager
+def spooled(directory: Path) -> Iterator[BinaryIO]:
+    """Open a file without a name, to write and to read again; it goes with the block.
+
+    It goes with the process too, however that ends. Raises: Unavailable, also for an OSError of
+    the block.
+    """
+    with faults(), tempfile.TemporaryFile(dir=directory) as file:
+        yield file
+
+
 def sync(target: BinaryIO) -> None:
     """Make what was written durable; a failure is final (never retried on the same bytes)."""
     target.flush()

@@ -11,7 +11,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Callable, Container, Iterator
-from contextlib import closing
+from contextlib import AbstractContextManager, closing
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
@@ -110,6 +110,10 @@ class LocalStaging:
                     self._remove(folder)
                     swept += 1
         return swept
+
+    def spool(self) -> AbstractContextManager[BinaryIO]:
+        """Open a file without a name where parts are written first."""
+        return disk.spooled(self._tmp)
 
     def _remove(self, folder: Path) -> None:
         # Renamed first: a part that is just coming in must not find its folder any more.

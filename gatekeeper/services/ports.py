@@ -7,8 +7,9 @@ one contract suite runs against each (tests/contract).
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import BinaryIO, Protocol
 
 from gatekeeper.db.unit_of_work import Database
 from gatekeeper.domain.catalogue import Stored
@@ -127,7 +128,7 @@ class StagingArea(Protocol):
         """
 
     def parts(self, staging: Staging) -> frozenset[int]:
-        """Return the numbers of the parts that are there, whole."""
+        """Return the numbers of the parts that are there, whole; also after `finish`."""
 
     def read(self, staging: Staging, start: int, end: int) -> bytes:
         """Return bytes [start, end) of an upload that is not finished.
@@ -151,6 +152,13 @@ class StagingArea(Protocol):
 
     def sweep(self, older_than_seconds: int, active: Container[UploadId]) -> int:
         """Give up uploads begun longer ago that are not among the active ones; return how many."""
+
+    def spool(self) -> AbstractContextManager[BinaryIO]:
+        """Open a file for bytes of one request that are read again before they are kept.
+
+        It has no name, and goes with the block or the process, whichever ends first. Raises
+        Unavailable, also for an OSError of the block.
+        """
 
 
 class LinkSigner(Protocol):

@@ -5,7 +5,8 @@ from __future__ import annotations
 import itertools
 import re
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,8 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9._:=;-]{1,128}")
 class Wiring:
     """What app.py hands to the web room: the House, the maker of Contexts, and the caps.
 
+    `spooling` counts the bytes of bodies that are kept on the disk until they are whole, and
+    `assembling` the shards whose files are put together, at some 200 MiB of memory each.
     `api_document` is the OpenAPI document of the JSON API, which its reference page reads too.
     """
 
@@ -34,6 +37,8 @@ class Wiring:
     context: Callable[[Actor, str], Context]
     request_ids: RequestIds
     downloads: DownloadSlots
+    spooling: Room
+    assembling: Room
     secure_cookie: bool
     metrics: Metrics
     # Who may read /metrics: who has this token, or, without one and only then, this machine.
@@ -83,6 +88,30 @@ class DownloadSlots:
                 self._free.release()
 
         return give_back
+
+
+class Room:
+    """So much of something at once; who finds too little left waits for it, `patience_seconds`."""
+
+    def __init__(self, most: int, what: str, patience_seconds: float = 0) -> None:
+        self._left = most
+        self._what = what
+        self._patience_seconds = patience_seconds
+        self._given_back = threading.Condition()
+
+    @contextmanager
+    def taken(self, much: int = 1) -> Iterator[None]:
+        """Have so much of it in this block. Raises: Busy when there is too little."""
+        with self._given_back:
+            if not self._given_back.wait_for(lambda: self._left >= much, self._patience_seconds):
+                raise Busy(self._what)
+            self._left -= much
+        try:
+            yield
+        finally:
+            with self._given_back:
+                self._left += much
+                self._given_back.notify_all()
 
 
 def wiring() -> Wiring:

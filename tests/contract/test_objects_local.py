@@ -163,6 +163,21 @@ def test_an_upload_that_fills_the_disk_goes_on_once_there_is_room(small_disk: Pa
     assert store.staging.parts(staging) == {1, 2}
 
 
+def test_what_is_spooled_lies_on_the_stores_disk_without_a_name(small_disk: Path) -> None:
+    """So a process that is killed leaves nothing."""
+    store = LocalObjects(small_disk)
+
+    def spool(size_bytes: int) -> None:
+        with store.staging.spool() as file:
+            file.write(bytes(size_bytes))
+            assert list((small_disk / "tmp").iterdir()) == []
+
+    spool(900_000)
+    with pytest.raises(Unavailable, match="the disk is full"):
+        spool(2 << 20)
+    assert store.put(io.BytesIO(bytes(900_000)), 900_000).is_new
+
+
 WRITER = """
 import io, resource, signal, sys
 from pathlib import Path

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
 import itertools
@@ -13,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from gatekeeper.domain.errors import IntegrityBroken, Invalid, NotFound
+from gatekeeper.domain.errors import IntegrityBroken, Invalid, NotFound, Unavailable
 from gatekeeper.domain.uploads import Staging, UploadId
 from gatekeeper.services.ports import ObjectStore
 
@@ -144,6 +145,7 @@ def test_finishing_may_be_repeated_until_the_upload_is_given_up(store: ObjectSto
     staging = begun(store)
     send(store, staging, 1, 2)
     assert [store.staging.finish(staging, "").is_new for _ in range(3)] == [True, False, False]
+    assert store.staging.parts(staging) == {1, 2}
     store.staging.give_up(staging)
     store.staging.give_up(staging)
     with pytest.raises((NotFound, Invalid)):
@@ -266,3 +268,17 @@ def test_only_an_id_of_ours_names_an_upload(store: ObjectStore) -> None:
         for ask in (store.staging.parts, store.staging.give_up):
             with pytest.raises(IntegrityBroken):
                 ask(Staging(UploadId(name), 10, PART, "key"))
+
+
+def test_what_is_spooled_is_read_again_and_leaves_nothing(store: ObjectStore) -> None:
+    with store.staging.spool() as file:
+        file.write(BODY)
+        file.seek(PART)
+        assert file.read() == cut(2)
+        assert sees_nothing(store)
+    assert sees_nothing(store)
+
+
+def test_what_the_disk_refuses_while_spooling_is_unavailable(store: ObjectStore) -> None:
+    with pytest.raises(Unavailable), store.staging.spool():
+        raise OSError(errno.EIO, "planted")

@@ -208,7 +208,8 @@ def test_finishing_goes_on_after_the_parts_were_put_together(
     send(store, open_upload, 1, 2)
     store.staging._put_together(open_upload)
     with pytest.raises(NotFound):
-        store.staging.parts(open_upload)
+        send(store, open_upload, 1)
+    assert store.staging.parts(open_upload) == {1, 2}
     assert store.staging.finish(open_upload, DIGEST).is_new
 
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import urllib.request
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -213,6 +216,27 @@ tell({
         folder=str(tmp_path / "weights"),
     )
     assert told == {"same": True, "files": weights, "lfs": weights}
+
+
+def test_an_object_that_is_sent_again_is_read_to_its_end_so_that_the_answer_is_heard(
+    live: Live,
+) -> None:
+    """A server that closes before has a connection reset, and the client tries in vain."""
+    person, body = live.world.cast["owner"].id, bytes(8 << 20)
+    _, text = tokens.create(live.house, context(), person, "again", Scope.WRITE, 1)
+    headers = {"Authorization": f"Bearer {text}", "Content-Type": "application/json"}
+
+    def ask(url: str, body: bytes, method: str, **headers: str) -> Any:
+        request = urllib.request.Request(url, body, headers, method=method)
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            return json.load(answer)
+
+    object_ = {"oid": hashlib.sha256(body).hexdigest(), "size": len(body)}
+    wanted = json.dumps({"operation": "upload", "objects": [object_]}).encode()
+    batch = f"{live.url}/{NAMESPACE}/lyra-t0.git/info/lfs/objects/batch"
+    href = ask(batch, wanted, "POST", **headers)["objects"][0]["actions"]["upload"]["href"]
+    kind = {"Content-Type": "application/octet-stream"}
+    assert [ask(href, body, "PUT", **kind) for _ in range(3)] == [{}] * 3
 
 
 def test_bytes_from_memory_and_a_copy_of_them(by_lfs: Client) -> None:

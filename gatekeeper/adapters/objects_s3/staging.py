@@ -8,9 +8,8 @@ bound to key, upload, number and length, and ends with the upload.
 from __future__ import annotations
 
 import io
-import tempfile
 from collections.abc import Callable, Container, Iterator
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -18,6 +17,7 @@ from typing import Any, BinaryIO, Protocol
 
 from botocore.exceptions import ClientError
 
+from gatekeeper.adapters import disk
 from gatekeeper.adapters.digests import (
     CHUNK_BYTES,
     Source,
@@ -30,7 +30,7 @@ from gatekeeper.adapters.objects_s3.keys import STAGING, blob_key, last_step, st
 from gatekeeper.adapters.objects_s3.slices import S3Slice
 from gatekeeper.adapters.objects_s3.uploads import in_parts
 from gatekeeper.domain.catalogue import Stored
-from gatekeeper.domain.errors import NotFound, Unavailable, invalid
+from gatekeeper.domain.errors import NotFound, invalid
 from gatekeeper.domain.uploads import Staging, UploadId
 
 COPY_BYTES = 1 << 30  # S3 copies at most 5 GiB at once
@@ -83,8 +83,8 @@ class S3Staging:
     def receive(self, staging: Staging, number: int, source: Source) -> None:
         """Keep one part; it is spooled here first, so that only a whole one goes to the store."""
         size_bytes = staging.size_of(number)
-        with spooled(self._spool) as (file, keep):
-            copy_exactly(source, keep, size_bytes)
+        with self.spool() as file:
+            copy_exactly(source, file.write, size_bytes)
             file.seek(0)
             self.parts(staging)  # a store that is down says so sooner to a small question
             with _of_an_upload("part"):
@@ -93,8 +93,12 @@ class S3Staging:
                 )
 
     def parts(self, staging: Staging) -> frozenset[int]:
-        """Return the numbers of the parts that are there, whole."""
-        return frozenset(self._tags(staging))
+        """Return the numbers of the parts that are there; all of them once they were joined."""
+        try:
+            return frozenset(self._tags(staging))
+        except NotFound:
+            self._etag(staging)
+            return frozenset(range(1, staging.parts + 1))
 
     def _tags(self, staging: Staging) -> dict[int, str]:
         """Return the ETag of each part that has the length it must have, in their order.
@@ -226,6 +230,12 @@ class S3Staging:
             swept += 1
         return swept
 
+    def spool(self) -> AbstractContextManager[BinaryIO]:
+        """Open a file without a name in a folder of this server."""
+        with disk.faults():
+            self._spool.mkdir(parents=True, exist_ok=True, mode=0o750)
+        return disk.spooled(self._spool)
+
     def _delete(self, key: str) -> None:
         with asking("delete"):
             again(self._clients.quick.delete_object, Bucket=self._bucket, Key=key)
@@ -245,25 +255,6 @@ def _keep_newer(newest: dict[int, tuple[datetime, set[str]]], part: dict[str, An
 
 
 @contextmanager
-def spooled(spool: Path) -> Iterator[tuple[Any, Callable[[bytes], object]]]:
-    """Open a file without a name, for a stream that must be read again, and what writes it."""
-    try:
-        spool.mkdir(parents=True, exist_ok=True, mode=0o750)
-        file = tempfile.TemporaryFile(dir=spool, buffering=0)  # noqa: SIM115
-    except OSError as error:
-        raise Unavailable(_NO_SPOOL) from error
-
-    def keep(chunk: bytes) -> None:
-        try:
-            file.write(chunk)
-        except OSError as error:
-            raise Unavailable(_NO_SPOOL) from error
-
-    with file:
-        yield file, keep
-
-
-@contextmanager
 def _of_an_upload(what: str) -> Iterator[None]:
     """As `asking`; raises NotFound when the upload, or what was put together, is gone."""
     with asking(what):
@@ -276,7 +267,6 @@ def _of_an_upload(what: str) -> Iterator[None]:
 
 
 _NO_UPLOAD = "NoSuchUpload"
-_NO_SPOOL = "the spool cannot be written; nothing was kept"
 
 
 def _nothing(_: object) -> None:

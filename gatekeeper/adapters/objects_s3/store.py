@@ -33,7 +33,7 @@ from gatekeeper.adapters.objects_s3.client import (
 )
 from gatekeeper.adapters.objects_s3.keys import BLOBS, PROBE, blob_key, last_step
 from gatekeeper.adapters.objects_s3.slices import S3Slice
-from gatekeeper.adapters.objects_s3.staging import S3Staging, spooled
+from gatekeeper.adapters.objects_s3.staging import S3Staging
 from gatekeeper.adapters.objects_s3.uploads import Part, PartDigests, part_size, upload
 from gatekeeper.domain.catalogue import Stored
 from gatekeeper.domain.errors import Exposed, IntegrityBroken, Unavailable
@@ -48,7 +48,6 @@ class S3Objects:
     def __init__(self, bucket: Bucket, spool: Path) -> None:
         self._bucket = bucket.name
         self._clients = Clients(bucket)
-        self._spool = spool
         self.staging = S3Staging(self._clients, bucket.name, spool, self)
 
     def put(
@@ -74,6 +73,7 @@ class S3Objects:
 
             hashed = copy_hashed(source, take, size_bytes, lambda done: report(done // 2))
             check_announced(hashed[0], announced_sha256)
+            file.flush()
             pieces = parts.parts(file.fileno(), start)
             is_new = self._upload(hashed[0], pieces, size_bytes, report)
             report(size_bytes)
@@ -104,8 +104,8 @@ class S3Objects:
         if isinstance(source, io.BufferedReader) and isinstance(source.raw, io.FileIO):
             yield source, _say_nothing
             return
-        with spooled(self._spool) as kept:
-            yield kept
+        with self.staging.spool() as file:
+            yield file, file.write
 
     def size(self, sha256: str) -> int | None:
         """Return the blob's size in bytes, None when it is not held."""

@@ -29,9 +29,6 @@ class Xorbs:
         self._known_chunks = 0
         self._last: tuple[str, bytes] = ("", b"")
 
-    def __contains__(self, xorb: str) -> bool:
-        return xorb in self._there
-
     def chunks(self, term: Term) -> Iterator[bytes]:
         """Go through the chunks of a term, unpacked; they are as many bytes as it says.
 

@@ -11,10 +11,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from gatekeeper.domain.errors import Busy, Conflict, GatekeeperError, invalid
+from gatekeeper.domain.errors import Busy, GatekeeperError, Unavailable, invalid
 from gatekeeper.domain.links import Purpose
 from gatekeeper.domain.people import Actor, Context
-from gatekeeper.domain.uploads import Upload, UploadId, UploadState
+from gatekeeper.domain.uploads import BLOBS, Upload, UploadId, UploadState
 from gatekeeper.services.ports import House
 from gatekeeper.services.publishing import commits
 from gatekeeper.services.publishing.releases import writable
@@ -22,10 +22,8 @@ from gatekeeper.services.uploads import sending, tickets, verifying
 from gatekeeper.services.uploads.sending import Standing, Wanted
 from gatekeeper.services.uploads.verifying import Keep
 
-FOLDER = ".git/lfs/objects/"
 _MARK = "lfs"
 TICKET_FOR = timedelta(hours=6)
-LARGEST_WHOLE_BYTES = 5 << 30  # what S3 takes in one part
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +76,7 @@ def _begin(
             return Answer(asked)
         usual = house.policy.uploads.part_bytes
         part_bytes = usual if in_parts else max(asked.size_bytes, 1)
-        wanted = Wanted(FOLDER + asked.sha256, asked.size_bytes, asked.sha256, _MARK)
+        wanted = Wanted(BLOBS + asked.sha256, asked.size_bytes, asked.sha256, _MARK)
         standing = sending.begin_at(house, ctx, model, wanted, part_bytes)
     except GatekeeperError as error:
         return Answer(asked, refused=error)
@@ -112,16 +110,14 @@ def finish(house: House, who: Callable[[], Context], upload_id: UploadId) -> Upl
     upload is given up then. NotFound, Unavailable.
     """
     standing = sending.look(house, who(), upload_id)
-    if standing.missing:
-        detail = f"{len(standing.missing)} of {standing.upload.staging.parts} parts are missing"
-        raise Conflict(detail, state=UploadState.OPEN)
+    sending.check_whole(standing)
     return hold(house, who, standing.upload, verifying.from_parts(house, standing.upload))
 
 
 def hold(house: House, who: Callable[[], Context], upload: Upload, keep: Keep) -> Upload:
     """Let `keep` make a blob of what was announced, unless somebody does so or has done it.
 
-    Raises: Invalid as `finish`, Busy while somebody does, Unavailable.
+    Raises: Invalid as `finish`, Busy while somebody does, Unavailable: it is open again then.
     """
     ctx = who()
     with house.db.acting(ctx) as act:
@@ -130,7 +126,12 @@ def hold(house: House, who: Callable[[], Context], upload: Upload, keep: Keep) -
             ctx.now + verifying.DONE_FOR, leased_until=ctx.now + verifying.LEASE,
         )  # fmt: skip
     if is_ours:
-        verifying.verify(house, who, upload, ctx.now, keep)
+        try:
+            verifying.verify(house, who, upload, ctx.now, keep)
+        except Unavailable:
+            # For whoever asks again in a moment; a worker would come when the lease has ended.
+            _open_again(house, who(), upload)
+            raise
     upload = sending.look(house, who(), upload.id).upload
     if upload.state is UploadState.FAILED:
         sending.give_up(house, who(), upload.id)
@@ -138,3 +139,9 @@ def hold(house: House, who: Callable[[], Context], upload: Upload, keep: Keep) -
     if upload.state is not UploadState.READY:
         raise Busy("these bytes are still being read", retry_after_seconds=5)
     return upload
+
+
+def _open_again(house: House, ctx: Context, upload: Upload) -> None:
+    with house.db.acting(ctx) as act:
+        until = ctx.now + sending.OPEN_FOR
+        act.uploads.move(upload.id, UploadState.VERIFYING, UploadState.OPEN, until)

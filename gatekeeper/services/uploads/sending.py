@@ -259,14 +259,19 @@ def complete(house: House, ctx: Context, upload_id: str) -> Standing:
     standing = look(house, ctx, upload_id)
     if standing.upload.state is UploadState.FAILED:
         raise Conflict(standing.upload.detail, state=UploadState.FAILED)
-    if standing.missing:
-        detail = f"{len(standing.missing)} of {standing.upload.staging.parts} parts are missing"
-        raise Conflict(detail, state=UploadState.OPEN)
+    check_whole(standing)
     with house.db.acting(ctx) as act:
         upload, model = _mine(act, ctx, upload_id)
         until = ctx.now + DONE_FOR
         act.uploads.move(upload.id, UploadState.OPEN, UploadState.VERIFYING, until)
         return Standing(_mine(act, ctx, upload_id)[0], model)
+
+
+def check_whole(standing: Standing) -> None:
+    """Raise Conflict while parts are missing."""
+    if standing.missing:
+        detail = f"{len(standing.missing)} of {standing.upload.staging.parts} parts are missing"
+        raise Conflict(detail, state=UploadState.OPEN)
 
 
 def give_up(house: House, ctx: Context, upload_id: str) -> Standing:

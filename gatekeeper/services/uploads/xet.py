@@ -24,12 +24,11 @@ from gatekeeper.domain.errors import (
     BadLink,
     NotFound,
     TooLarge,
-    Unavailable,
     invalid,
 )
 from gatekeeper.domain.links import Purpose
 from gatekeeper.domain.people import Actor, Context
-from gatekeeper.domain.uploads import XORBS, Upload
+from gatekeeper.domain.uploads import BLOBS, XORBS, Upload
 from gatekeeper.domain.xet import LARGEST_XORB_BYTES, Recipe
 from gatekeeper.services.people import current
 from gatekeeper.services.ports import House
@@ -174,16 +173,11 @@ def _put_one_together(
     ctx, size_bytes = who(), recipe.size_bytes
     if blobs.is_held(house, ctx, model, blobs.Asked(recipe.sha256, size_bytes)):
         return
-    wanted = Wanted(blobs.FOLDER + recipe.sha256, size_bytes, recipe.sha256, _MARK)
+    wanted = Wanted(BLOBS + recipe.sha256, size_bytes, recipe.sha256, _MARK)
     standing = sending.begin_at(house, ctx, model, wanted, max(size_bytes, 1))
 
     def keep(progress: Callable[[int], None]) -> Stored:
         source = Assembled(recipe, xorbs)
         return house.objects.put(source, size_bytes, progress, recipe.sha256)
 
-    try:
-        blobs.hold(house, who, standing.upload, keep)
-    except Unavailable:
-        # No worker could go on with it, and the client asks again in a moment.
-        sending.give_up(house, who(), standing.upload.id)
-        raise
+    blobs.hold(house, who, standing.upload, keep)

@@ -6,12 +6,13 @@ token that asked. Source: git-lfs batch API; hf-wire.md 4.3.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from urllib.parse import quote
 
 from flask import Blueprint, Response, jsonify, request
 from werkzeug.exceptions import NotFound as NoSuchObject
 
-from gatekeeper.domain.errors import GatekeeperError, TooLarge
+from gatekeeper.domain.errors import Conflict, GatekeeperError, TooLarge
 from gatekeeper.domain.people import ANONYMOUS, Context
 from gatekeeper.domain.uploads import UploadId
 from gatekeeper.services import access, contents
@@ -74,11 +75,16 @@ def _places(model: tuple[str, str], wanted: asked.LfsBatch) -> list[Json]:
 
 @blueprint.put("/api/lfs/<segment:ticket>")
 def send_whole(ticket: str) -> tuple[Response, int]:
-    """Take an object that comes as one."""
+    """Take an object that comes as one; what is sent after all of it has come is not kept.
+
+    A client sends it again when the answer was lost, or was 503.
+    """
     upload_id = _sender(ticket)[0]
-    standing = sending.look(house(), _who(ticket), upload_id)
-    if standing.upload.staging.parts:
-        _receive(ticket, upload_id, 1)
+    if sending.look(house(), _who(ticket), upload_id).missing:
+        with suppress(Conflict):  # the same came by another request meanwhile
+            _receive(ticket, upload_id, 1)
+    elif request.content_length:
+        bodies.ignore()
     blobs.finish(house(), lambda: _who(ticket), upload_id)
     return jsonify({}), 200
 

@@ -11,7 +11,6 @@ import binascii
 import io
 import json
 from collections.abc import Callable, Iterator
-from functools import partial
 from typing import BinaryIO
 
 from werkzeug.exceptions import BadRequest, RequestEntityTooLarge
@@ -89,8 +88,8 @@ def _sent(file: asked.CommitFile, where: str, spool: BinaryIO) -> Sent:
 
 
 def _reader(spool: BinaryIO, start: int, size_bytes: int) -> Callable[[], BinaryIO]:
-    def read_again(spool: BinaryIO, start: int, size_bytes: int) -> BinaryIO:
+    def read_again() -> BinaryIO:
         spool.seek(start)
         return io.BytesIO(spool.read(size_bytes))
 
-    return partial(read_again, spool, start, size_bytes)
+    return read_again

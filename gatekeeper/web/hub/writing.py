@@ -7,8 +7,7 @@ or role that ended meanwhile writes nothing. Source: hf-wire.md 4.1 and 4.2.
 from __future__ import annotations
 
 import io
-import tempfile
-from typing import BinaryIO, cast
+from typing import cast
 
 from flask import Blueprint, Response, jsonify, request
 from werkzeug.exceptions import BadRequest
@@ -16,19 +15,17 @@ from werkzeug.exceptions import NotImplemented as NotOffered
 
 from gatekeeper.domain.catalogue import RefKind, Visibility
 from gatekeeper.domain.errors import Invalid
-from gatekeeper.domain.tiers import Requirement
 from gatekeeper.services.publishing import commits, front_matter, refs, repositories, tiers
 from gatekeeper.services.publishing.commits import Planned
 from gatekeeper.web import bodies
-from gatekeeper.web.hub import asked, ignores, ndjson, parse, wire
+from gatekeeper.web.hub import asked, ignores, ndjson, parse
 from gatekeeper.web.hub.routes import MODEL
 from gatekeeper.web.identity import bearer_context, bearer_now
 from gatekeeper.web.wiring import house
 
 blueprint = Blueprint("hub_writing", __name__)
 
-MOST_COMMIT_BYTES = 1 << 30
-IN_MEMORY_BYTES = 4 << 20
+BUFFER_BYTES = 256 << 10
 
 
 @blueprint.post("/api/repos/create")
@@ -92,16 +89,16 @@ def change_settings(namespace: str, name: str) -> Response:
     wanted = asked.body(asked.Settings)
     if not wanted.model_fields_set:
         raise BadRequest("body: say what is to change, `gated`, `visibility` or `private`")
-    ctx, model = bearer_context(), parse.repository(namespace, name)
-    tier = None
-    if "gated" in wanted.model_fields_set and wanted.gated is not None:
-        with_gate = commits.look(house(), ctx, model)
-        is_given_out = not with_gate.tier.needs(Requirement.NOT_DISTRIBUTED)
-        is_same = with_gate.is_decided and wire.gated(with_gate) == wanted.gated and is_given_out
-        # Who has another tier of the same kind keeps it.
-        tier = None if is_same else house().tiers[tiers.OF_GATE[wanted.gated]]
-    found = tiers.settle(house(), ctx, model, tier, wanted.seen_by)
-    return jsonify({"gated": wire.gated(found), "private": found.visibility is Visibility.HIDDEN})
+    found = tiers.settle_gate(
+        house(),
+        bearer_context(),
+        parse.repository(namespace, name),
+        wanted.gated,
+        wanted.seen_by,
+    )
+    return jsonify(
+        {"gated": tiers.gate_of(found.tier), "private": found.visibility is Visibility.HIDDEN}
+    )
 
 
 @blueprint.post("/api/validate-yaml")
@@ -175,11 +172,9 @@ def commit(namespace: str, name: str, revision: str) -> Response:
         raise NotOffered("there are no pull requests here: commit to a branch")
     model, branch = parse.repository(namespace, name), parse.revision(revision)
     commits.plan(house(), bearer_now(), model, branch, [])
-    request.max_content_length = MOST_COMMIT_BYTES
-    with bodies.incoming() as (_, body), tempfile.SpooledTemporaryFile(IN_MEMORY_BYTES) as spool:
-        files = cast("BinaryIO", spool)
+    with bodies.incoming_commit() as (body, files):
         # Buffered: the server's own stream looks for the end of a line byte by byte.
-        lines = io.BufferedReader(cast("io.RawIOBase", body), IN_MEMORY_BYTES)
+        lines = io.BufferedReader(cast("io.RawIOBase", body), BUFFER_BYTES)
         wanted = ndjson.read(lines, files, house().policy.lfs_threshold_bytes)
         published = commits.commit(house(), bearer_now(), model, branch, wanted)
     address = f"{parse.base()}/{'/'.join(model)}/commit/{published.revision_id}"

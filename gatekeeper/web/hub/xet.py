@@ -11,16 +11,16 @@ from __future__ import annotations
 from flask import Blueprint, Response, jsonify, request
 from werkzeug.exceptions import NotFound as NotKept
 
-from gatekeeper.domain.errors import BadCredentials, TooLarge
+from gatekeeper.domain.errors import BadCredentials
 from gatekeeper.domain.people import ANONYMOUS, Context
-from gatekeeper.domain.xet import LARGEST_SHARD_BYTES, read_shard
+from gatekeeper.domain.xet import read_shard
 from gatekeeper.services.uploads import xet
 from gatekeeper.services.uploads.xet import Place
 from gatekeeper.web import bodies
 from gatekeeper.web.hub import parse
 from gatekeeper.web.hub.routes import MODEL
 from gatekeeper.web.identity import bearer_context
-from gatekeeper.web.wiring import house, new_context
+from gatekeeper.web.wiring import house, new_context, wiring
 
 blueprint = Blueprint("hub_xet", __name__)
 
@@ -52,7 +52,6 @@ def read_token(**_: str) -> Response:
 def send_xorb(session: str, xorb: str) -> Response:
     """Take a xorb."""
     place = _sender(session)[0]
-    _allow_body()
     with bodies.incoming() as body:
         is_new = xet.receive(house(), lambda: _who(session), place, xorb, body)
     return jsonify({"was_inserted": is_new})
@@ -63,11 +62,8 @@ def send_shard(session: str) -> Response:
     """Put the files of a shard together; the answer waits for them."""
     place, ctx = _sender(session)
     xet.check(house(), ctx, place)
-    _allow_body()
-    with bodies.incoming() as (size_bytes, body):
-        if size_bytes > LARGEST_SHARD_BYTES:
-            raise TooLarge(f"a shard has at most {LARGEST_SHARD_BYTES} bytes")
-        recipes = read_shard(body.read())
+    with bodies.incoming_shard() as shard, wiring().assembling.taken():
+        recipes = read_shard(shard.read())
         xet.put_together(house(), lambda: _who(session), place, recipes)
     return jsonify({"result": 1})
 
@@ -94,8 +90,3 @@ def _sender(session: str) -> tuple[Place, Context]:
 
 def _who(session: str) -> Context:
     return _sender(session)[1]
-
-
-def _allow_body() -> None:
-    # As long as it says; how long that may be is judged before it is read.
-    request.max_content_length = (request.content_length or 0) + 1

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import io
 from typing import Any
 
 import pytest
+from flask import Flask
 from flask.testing import FlaskClient
 
 from gatekeeper.domain.people import Role
 from gatekeeper.services import members, tokens
 from tests.builders import World
 from tests.cast import context
+from tests.conftest import Site
 from tests.http.hub.conftest import Hub, elsewhere
 
 MODEL = "northfield/lyra-t3"
@@ -83,6 +86,54 @@ def test_bytes_that_were_not_announced_are_refused_and_never_held(
     assert sorted(world.house.objects.walk()) == before
     assert owner.commit(MODEL, named()).status_code == 400
     assert client.put(address(owner), data=BLOB).status_code == 200  # one may begin again
+
+
+def test_what_is_sent_again_is_read_to_its_end_and_not_taken_for_the_object(
+    owner: Hub, world: World, client: FlaskClient
+) -> None:
+    """A client that heard no answer sends again, and hears none before it has sent all."""
+    whole = address(owner)
+    assert client.put(whole, data=BLOB).status_code == 200
+    held = sorted(world.house.objects.walk())
+    for again in (BLOB, b"other" * 500_000, b""):
+        body = io.BytesIO(again)
+        assert client.put(whole, input_stream=body).status_code == 200
+        assert body.tell() == len(again)
+    assert sorted(world.house.objects.walk()) == held
+    assert owner.commit(MODEL, named()).status_code == 200
+
+
+def test_of_two_who_send_an_object_at_once_both_hear_that_it_is_held(
+    owner: Hub, app: Flask, client: FlaskClient
+) -> None:
+    whole = address(owner)
+    heard = []
+
+    class Overtaken(io.BytesIO):
+        def readinto(self, into: Any, /) -> int:
+            if not heard:
+                heard.append(app.test_client().put(whole, data=BLOB).status_code)
+            return super().readinto(into)
+
+    assert client.put(whole, input_stream=Overtaken(BLOB)).status_code == 200
+    assert heard == [200]
+    assert owner.commit(MODEL, named()).status_code == 200
+
+
+@pytest.mark.parametrize("furnished", ["sqlite"], indirect=True)  # a disk that can be taken away
+def test_an_object_that_came_while_the_store_was_down_is_held_when_it_is_sent_again(
+    owner: Hub, site: Site, client: FlaskClient
+) -> None:
+    whole, blobs = address(owner), site.data / "store" / "blobs"
+    away = blobs.rename(blobs.with_name("away"))
+    blobs.write_bytes(b"no folder")
+    for _ in range(2):
+        answer = client.put(whole, data=BLOB)
+        assert (answer.status_code, "Retry-After" in answer.headers) == (503, True)
+    blobs.unlink()
+    away.rename(blobs)
+    assert [client.put(whole, data=BLOB).status_code for _ in range(2)] == [200, 200]
+    assert owner.commit(MODEL, named()).status_code == 200
 
 
 def test_another_size_in_the_commit_is_refused(owner: Hub, client: FlaskClient) -> None:
