@@ -29,7 +29,7 @@ from gatekeeper.domain.tiers import Tiers, read_tiers
 from gatekeeper.services.ports import House, Mailer, ObjectStore, Policy, UploadLimits
 from gatekeeper.services.tally import Tally
 from gatekeeper.settings import Limits, Settings, SettingsError
-from gatekeeper.web import files, guard, identity, machines, moved, watch
+from gatekeeper.web import bodies, files, guard, identity, machines, moved, watch
 from gatekeeper.web.api import errors as api_errors
 from gatekeeper.web.api import routes as api
 from gatekeeper.web.hub import device as hub_device
@@ -243,8 +243,17 @@ def create_app(
         context=clock.context_for,
         request_ids=RequestIds(clock.fresh(5).hex()),
         downloads=DownloadSlots(settings.server.max_downloads, metrics.moved),
-        spooling=Room(SPOOLED_BYTES, "too many large bodies are coming in"),
-        assembling=Room(ASSEMBLIES, "too many files are being put together", ASSEMBLY_WAIT_SECONDS),
+        spooling=Room(
+            SPOOLED_BYTES,
+            "too many large bodies are coming in",
+            most_each=bodies.LARGEST_COMMIT_BYTES,
+        ),
+        assembling=Room(
+            ASSEMBLIES,
+            "too many files are being put together",
+            ASSEMBLY_WAIT_SECONDS,
+            most_each=ASSEMBLIES // 2,
+        ),
         secure_cookie=not settings.is_loopback,
         metrics=metrics,
         metrics_token=settings.metrics.token.get_secret_value(),

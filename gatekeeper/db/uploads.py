@@ -167,7 +167,7 @@ class Uploads:
 
     @writes
     def drop_blobs(self, person_id: PersonId, model_id: ModelId, digests: Collection[str]) -> None:
-        """Forget a person's blobs that a commit to a model has named."""
+        """Forget a person's uploads of blobs that a commit to a model has named."""
         c = t.uploads.c
         mine = (c.person_id == person_id, c.model_id == model_id, c.state == UploadState.READY)
         named = c.path.in_([BLOBS + sha256 for sha256 in digests])

@@ -106,7 +106,7 @@ def reset_password(house: House, ctx: Context, token: str, password: str) -> Per
 
 
 def change_password(house: House, ctx: Context, old: str, new: str, *, keep_session: str) -> None:
-    """Change the signed-in person's password; every other session ends."""
+    """Change the signed-in person's password; every other session and login of a program ends."""
     with house.db.reading() as read:
         person = current(read, ctx)
         hashed = read.people.password_hash(person.id)
@@ -117,6 +117,7 @@ def change_password(house: House, ctx: Context, old: str, new: str, *, keep_sess
     with house.db.acting(ctx) as act:
         act.record(f.PasswordSet(person.id, sealed))
         act.ephemeral.end_sessions_of(person.id, but=keep_session)
+        act.devices.drop_of(person.id)
 
 
 def current(read: Readers, ctx: Context) -> Person:

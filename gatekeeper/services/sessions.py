@@ -90,9 +90,11 @@ def end_mine(house: House, ctx: Context, session_digest: str) -> None:
 
 
 def end_others(house: House, ctx: Context, kept_digest: str) -> None:
-    """End every session of the actor but one."""
+    """End every session of the actor but one, and every login of a program that waits."""
     with house.db.acting(ctx) as act:
-        act.ephemeral.end_sessions_of(current(act, ctx).id, but=kept_digest)
+        person = current(act, ctx)
+        act.ephemeral.end_sessions_of(person.id, but=kept_digest)
+        act.devices.drop_of(person.id)
 
 
 def sweep(house: House, ctx: Context) -> None:

@@ -75,27 +75,27 @@ def incoming(most_bytes: int | None = None) -> Iterator[tuple[int, BinaryIO]]:
 
 
 @contextmanager
-def incoming_commit() -> Iterator[tuple[BinaryIO, BinaryIO]]:
+def incoming_commit(person_id: str) -> Iterator[tuple[BinaryIO, BinaryIO]]:
     """Give the body of a commit, and a file on the store's disk for what is in it.
 
     Raises: as `incoming`; Unavailable, also for what the disk refuses later.
     """
-    with incoming(LARGEST_COMMIT_BYTES) as (length, body), _spool(length) as file:
+    with incoming(LARGEST_COMMIT_BYTES) as (length, body), _spool(person_id, length) as file:
         yield body, file
 
 
 @contextmanager
-def incoming_shard() -> Iterator[BinaryIO]:
+def incoming_shard(person_id: str) -> Iterator[BinaryIO]:
     """Give a shard once all of it has come, from a file; raises as `incoming_commit`."""
-    with incoming(LARGEST_SHARD_BYTES) as (length, body), _spool(length) as file:
+    with incoming(LARGEST_SHARD_BYTES) as (length, body), _spool(person_id, length) as file:
         shutil.copyfileobj(body, file)
         file.seek(0)
         yield file
 
 
 @contextmanager
-def _spool(size_bytes: int) -> Iterator[BinaryIO]:
-    with wiring().spooling.taken(size_bytes), house().objects.staging.spool() as file:
+def _spool(person_id: str, size_bytes: int) -> Iterator[BinaryIO]:
+    with wiring().spooling.taken(person_id, size_bytes), house().objects.staging.spool() as file:
         yield file
 
 

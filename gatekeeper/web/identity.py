@@ -200,7 +200,9 @@ def session_now() -> Context:
 
 def bearer_now() -> Context:
     """Return whose the token is at this moment; the body stays unread. Raises: BadCredentials."""
-    return new_context(_bearer() or ANONYMOUS)
+    g.bearer_now = new_context(_bearer() or ANONYMOUS)
+    found: Context = g.bearer_now
+    return found
 
 
 def _bearer() -> Actor | None:

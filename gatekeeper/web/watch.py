@@ -84,7 +84,7 @@ def install(app: Flask) -> None:
     def name_actor(_error: BaseException | None) -> None:
         if (seen := _seen()) is not None:
             seen.request_id = g.get("request_id", "")
-            for name in ("context", "bearer_context", "page_context"):
+            for name in ("context", "bearer_context", "bearer_now", "page_context"):
                 note_actor(seen, g.get(name))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -91,27 +92,43 @@ class DownloadSlots:
 
 
 class Room:
-    """So much of something at once; who finds too little left waits for it, `patience_seconds`."""
+    """So much of something at once; who finds too little left waits for it, `patience_seconds`.
 
-    def __init__(self, most: int, what: str, patience_seconds: float = 0) -> None:
+    One person has at most `most_each` of it: what somebody takes and never uses stops nobody else.
+    """
+
+    def __init__(
+        self, most: int, what: str, patience_seconds: float = 0, most_each: int | None = None
+    ) -> None:
         self._left = most
+        self._most_each = most if most_each is None else most_each
+        self._had = Counter[str]()
         self._what = what
         self._patience_seconds = patience_seconds
         self._given_back = threading.Condition()
 
     @contextmanager
-    def taken(self, much: int = 1) -> Iterator[None]:
+    def taken(self, person_id: str, much: int = 1) -> Iterator[None]:
         """Have so much of it in this block. Raises: Busy when there is too little."""
+
+        def has_room() -> bool:
+            return much <= min(self._left, self._most_each - self._had[person_id])
+
         with self._given_back:
-            if not self._given_back.wait_for(lambda: self._left >= much, self._patience_seconds):
+            if not self._given_back.wait_for(has_room, self._patience_seconds):
                 raise Busy(self._what)
-            self._left -= much
+            self._book(person_id, much)
         try:
             yield
         finally:
             with self._given_back:
-                self._left += much
+                self._book(person_id, -much)
                 self._given_back.notify_all()
+
+    def _book(self, person_id: str, much: int) -> None:
+        self._left -= much
+        self._had[person_id] += much
+        self._had = +self._had  # only those who have something
 
 
 def wiring() -> Wiring:

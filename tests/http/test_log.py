@@ -261,3 +261,11 @@ def test_an_exception_in_words_cannot_pass_for_an_event() -> None:
     assert first.endswith("error x failed")
     assert rest
     assert all(line.startswith("  ") for line in rest)
+
+
+def test_who_commits_is_told_from_nobody(stage: Stage, written: io.StringIO) -> None:
+    """A commit looks at its token late, and again: the line names a person all the same."""
+    headers = stage.world.cast.owner.headers
+    path = "/api/models/{}/commit/main".format("/".join(stage.world.name("T3")))
+    stage.app.test_client().post(path, data=b"{", headers=headers)
+    assert [event["actor"] for event in events(written)] == ["person"]

@@ -71,7 +71,7 @@ Change = Sent | Named | Removed
 
 @dataclass(frozen=True, slots=True)
 class Commit:
-    """What changes, in order; `parent` is the revision that was looked at, '' when not said."""
+    """What changes; `parent` is the revision that was looked at, '' when not said."""
 
     changes: Sequence[Change]
     message: str
@@ -190,7 +190,10 @@ def _applied(
     if parent_id is None or wanted.parent not in {"", parent_id}:
         raise refusal
     parent = {file.path: file for file in read.catalogue.files(parent_id)}
-    return head, _after(parent, wanted.changes, facts), refusal
+    try:
+        return head, _after(parent, wanted.changes, facts), refusal
+    except Invalid:
+        raise refusal from None
 
 
 def _after(

@@ -67,8 +67,9 @@ def verify(
 def _end(house: House, ctx: Context, upload: Upload, state: UploadState, **found: str) -> None:
     until = ctx.now + DONE_FOR
     with house.db.acting(ctx) as act:
-        act.uploads.move(upload.id, UploadState.VERIFYING, state, until, found=found)
-    forget_parts(house, upload)
+        is_ours = act.uploads.move(upload.id, UploadState.VERIFYING, state, until, found=found)
+    if is_ours:  # else somebody goes on with the parts, or has ended it
+        forget_parts(house, upload)
 
 
 class _Lease:

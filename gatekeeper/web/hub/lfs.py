@@ -6,7 +6,6 @@ token that asked. Source: git-lfs batch API; hf-wire.md 4.3.
 
 from __future__ import annotations
 
-from contextlib import suppress
 from urllib.parse import quote
 
 from flask import Blueprint, Response, jsonify, request
@@ -81,8 +80,10 @@ def send_whole(ticket: str) -> tuple[Response, int]:
     """
     upload_id = _sender(ticket)[0]
     if sending.look(house(), _who(ticket), upload_id).missing:
-        with suppress(Conflict):  # the same came by another request meanwhile
+        try:
             _receive(ticket, upload_id, 1)
+        except Conflict:  # the same came by another request meanwhile
+            bodies.ignore()
     elif request.content_length:
         bodies.ignore()
     blobs.finish(house(), lambda: _who(ticket), upload_id)

@@ -34,8 +34,6 @@ def read(source: BinaryIO, spool: BinaryIO, most_file_bytes: int) -> Commit:
     header = asked.checked(asked.CommitHeader, value, "header")
     changes: list[Change] = []
     for number, (key, value) in enumerate(lines, 2):
-        if len(changes) == MAX_FILES:
-            raise BadRequest(f"a commit changes at most {MAX_FILES} files")
         changes.append(_change(key, value, f"line {number}", spool))
     return Commit(changes, header.message, header.parentCommit or "")
 
@@ -44,6 +42,8 @@ def _lines(source: BinaryIO, longest: int) -> Iterator[tuple[str, object]]:
     number = 0
     while line := source.readline(longest + 1):
         number += 1
+        if number > MAX_FILES + 1:  # blank ones too: each is work
+            raise BadRequest(f"a commit changes at most {MAX_FILES} files")
         if len(line) > longest:
             raise RequestEntityTooLarge(
                 f"line {number}: a file this large is sent by git-LFS, not with the commit"

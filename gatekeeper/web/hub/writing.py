@@ -171,8 +171,9 @@ def commit(namespace: str, name: str, revision: str) -> Response:
     if parse.flag("create_pr"):
         raise NotOffered("there are no pull requests here: commit to a branch")
     model, branch = parse.repository(namespace, name), parse.revision(revision)
-    commits.plan(house(), bearer_now(), model, branch, [])
-    with bodies.incoming_commit() as (body, files):
+    ctx = bearer_now()
+    commits.plan(house(), ctx, model, branch, [])
+    with bodies.incoming_commit(str(ctx.actor.person_id)) as (body, files):
         # Buffered: the server's own stream looks for the end of a line byte by byte.
         lines = io.BufferedReader(cast("io.RawIOBase", body), BUFFER_BYTES)
         wanted = ndjson.read(lines, files, house().policy.lfs_threshold_bytes)

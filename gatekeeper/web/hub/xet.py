@@ -62,7 +62,8 @@ def send_shard(session: str) -> Response:
     """Put the files of a shard together; the answer waits for them."""
     place, ctx = _sender(session)
     xet.check(house(), ctx, place)
-    with bodies.incoming_shard() as shard, wiring().assembling.taken():
+    who = str(ctx.actor.person_id)
+    with bodies.incoming_shard(who) as shard, wiring().assembling.taken(who):
         recipes = read_shard(shard.read())
         xet.put_together(house(), lambda: _who(session), place, recipes)
     return jsonify({"result": 1})

@@ -12,6 +12,7 @@ import pytest
 from flask import Flask
 from werkzeug.test import TestResponse
 
+from gatekeeper.domain.errors import Busy
 from gatekeeper.web import bodies
 from gatekeeper.web.wiring import Room
 from tests.http.hub import xet_builder as x
@@ -45,7 +46,7 @@ def test_commits_have_so_many_bytes_at_once_and_no_more(owner: Hub, app: Flask) 
     room = Room(10_000, "full")
     with_rooms(app, spooling=room)
     padded = ndjson(("header", {"summary": "s"}), file("a", b"1")).ljust(9_000)
-    with room.taken(1_001):
+    with room.taken("one", 1_001):
         assert is_busy(owner.commit_raw(MODEL, padded))
     for body, status in ((padded + b"\n{oops", 400), (padded, 200), (padded, 200)):
         assert owner.commit_raw(MODEL, body).status_code == status
@@ -68,7 +69,7 @@ def test_so_many_shards_are_put_together_at_once_and_no_more(owner: Hub, app: Fl
     with_rooms(app, assembling=room)
     session = begin(owner)
     made = x.file(BLOB, x.term(A, BLOB))
-    with room.taken():
+    with room.taken("one"):
         assert session.xorb(A, x.xorb_of(BLOB)).status_code == 200
         assert is_busy(session.shard(made))
     assert session.post("/v1/shards", b"no shard").status_code == 400
@@ -80,13 +81,24 @@ def test_who_finds_a_room_full_waits_a_while() -> None:
 
     def wait() -> None:
         began.set()
-        with room.taken(2):
+        with room.taken("other", 2):
             heard.append("in")
 
     waits: Any = threading.Thread(target=wait)
-    with room.taken():
+    with room.taken("one"):
         waits.start()
         assert began.wait(60)
         assert heard == []
     waits.join(60)
     assert heard == ["in"]
+
+
+def test_what_one_person_takes_leaves_room_for_others() -> None:
+    room = Room(4, "full", most_each=2)
+    with room.taken("one", 2):
+        with pytest.raises(Busy), room.taken("one"):
+            raise AssertionError("there was none left for them")
+        with room.taken("other", 2):
+            pass
+    with room.taken("one", 2):
+        pass

@@ -49,6 +49,14 @@ def test_a_commit_that_deletes_is_the_same_when_it_is_sent_again(fresh: Hub) -> 
     assert "no 'b' to delete" in other.get_json()["error"]
 
 
+def test_what_is_missing_is_named_and_not_what_is_there(fresh: Hub) -> None:
+    fresh.commit(NAME, *gone("a"))
+    fresh.commit(NAME, *gone("b"), file("a", b"anew"))
+    answer = fresh.commit(NAME, *gone("a", "b"))
+    assert answer.status_code == 400
+    assert "no 'b' to delete" in answer.get_json()["error"]
+
+
 def test_what_is_deleted_goes_first_wherever_it_stands(fresh: Hub) -> None:
     lines = file("f/new", b"new"), *gone("f/", "fx"), file("fx", b"other")
     assert fresh.commit(NAME, *lines).status_code == 200

@@ -171,6 +171,7 @@ BAD_BODIES: dict[str, tuple[bytes, int]] = {
     "everything deleted": (after_header("deletedFile", path="kept"), 400),
     "too long a line": (ndjson(("header", {}), file("a", bytes(2 << 20))), 413),
     "too large a file": (ndjson(("header", {}), file("a", bytes(1 << 20))), 413),
+    "blank lines": (ndjson(("header", {}), file("a", b"1")) + b"\n" * 20_000, 400),
     "nested": (b'{"key":"header","value":' + b"[" * 10_000 + b"\n", 400),
 }
 
