@@ -220,6 +220,16 @@ def _countries() -> Mapping[str, str]:
     return {country.alpha2: country.apolitical_name for country in countries}
 
 
+def _spooling() -> Room:
+    full, each = "too many large bodies are coming in", bodies.LARGEST_COMMIT_BYTES
+    return Room(SPOOLED_BYTES, full, most_each=each)
+
+
+def _assembling() -> Room:
+    full = "too many files are being put together"
+    return Room(ASSEMBLIES, full, ASSEMBLY_WAIT_SECONDS, most_each=ASSEMBLIES // 2)
+
+
 def create_app(
     settings: Settings, house: House, session_key: bytes, metrics: Metrics | None = None
 ) -> Flask:
@@ -243,17 +253,8 @@ def create_app(
         context=clock.context_for,
         request_ids=RequestIds(clock.fresh(5).hex()),
         downloads=DownloadSlots(settings.server.max_downloads, metrics.moved),
-        spooling=Room(
-            SPOOLED_BYTES,
-            "too many large bodies are coming in",
-            most_each=bodies.LARGEST_COMMIT_BYTES,
-        ),
-        assembling=Room(
-            ASSEMBLIES,
-            "too many files are being put together",
-            ASSEMBLY_WAIT_SECONDS,
-            most_each=ASSEMBLIES // 2,
-        ),
+        spooling=_spooling(),
+        assembling=_assembling(),
         secure_cookie=not settings.is_loopback,
         metrics=metrics,
         metrics_token=settings.metrics.token.get_secret_value(),
