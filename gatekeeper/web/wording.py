@@ -78,7 +78,7 @@ _STEPS: Mapping[Reason, tuple[str, str, str]] = {
     ),
     _R.MODEL_WITHHELD: (
         "{model} is withheld: its files are not given out.",
-        "Read why, and use the open model of the release.",
+        "Its page says why.",
         "/{model}",
     ),
     _R.MODEL_WITHDRAWN: ("{model} was withdrawn.", "Read why on its page.", "/{model}"),

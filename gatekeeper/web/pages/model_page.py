@@ -153,12 +153,11 @@ def _warning(view: ModelView) -> Note | None:
         case Reason.RELEASE_FROZEN:
             return Note("bad", "Frozen.", "Nobody may fetch it until the freeze is lifted.")
         case Reason.MODEL_WITHHELD:
-            return Note(
-                "info",
-                "Withheld.",
-                "Its page, card, risk analysis and file list are public; its files are not "
-                "given out. The reasons stand in the release’s risk analysis.",
-            )
+            why = "The reasons stand in the release’s risk analysis."
+            if not view.model.is_decided:
+                why = "Nobody has chosen yet who may have them."
+            public = "Its page, card, risk analysis and file list are public"
+            return Note("info", "Withheld.", f"{public}; its files are not given out. {why}")
         case Reason.BLOCKLISTED:
             return Note("bad", "Your account is suspended.", "Write to the site’s contact.")
     return None
